@@ -245,6 +245,16 @@ const publishing: Panels = {
       with fewer, the absence of failures means little.`,
     { "{{result}}": perHour("result", ofInstances("export_attestation_verifications_total")) },
   ),
+  "Rollbacks and forks": lines(
+    `Bundles that a site refused in its newest run because they are older than one that it has seen
+      (rollback), because another bundle has the same sequence (fork), or because their sequence is
+      far above the last one. Of commands with --metrics-textfile, by node_exporter; no data
+      without.`,
+    {
+      "{{instance}} {{profile}} {{reason}}": `sum by (instance, profile, reason)
+        (export_run_findings{reason=~"fork|rollback|sequence_jump"})`,
+    },
+  ),
 };
 
 const processed = ofInstances("export_processed_bytes_total", 'stage=~"read|push"');

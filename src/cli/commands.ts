@@ -44,11 +44,12 @@ const subjects: readonly { readonly title: string; readonly entries: readonly En
     ],
   },
   {
-    title: "Keys",
+    title: "Keys and trust",
     entries: [
       { names: ["keys generate"], load: () => import("./commands/keys_generate.ts") },
       { names: ["keys show"], load: () => import("./commands/keys_show.ts") },
       { names: ["keys trust"], load: () => import("./commands/keys_trust.ts") },
+      { names: ["trust seen"], load: () => import("./commands/trust_seen.ts") },
     ],
   },
   {

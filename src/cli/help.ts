@@ -18,7 +18,7 @@ export const exitCodesText = `Exit codes:
   0 ok   1 defect of stella   2 usage or configuration   3 manifest unreadable
   4 signature invalid   5 signer not trusted   6 file missing
   7 digest or size differs   8 unexpected content   9 unsafe path or entry
-  10 truncated, or volume missing   11 wrong base or rollback
+  10 truncated, or volume missing   11 rollback or fork
   12 input or output (space, medium, path)   13 registry, network or service
   14 conflict or busy, try again   15 refused by policy
   16 not found or too old   130 interrupted

@@ -2,6 +2,7 @@
 import type { Manifest } from "../bundle/manifest.ts";
 import { openPayload } from "../bundle/payload_files.ts";
 import { type BundleSource, readSmall } from "../bundle/source.ts";
+import { stateDirectory } from "../config/paths.ts";
 import { globFault, globMatcher } from "../config/glob.ts";
 import { exitCodes, StellaError, worstOf } from "../domain/errors.ts";
 import { sha256 } from "../domain/hash.ts";
@@ -24,7 +25,15 @@ import { placeAt } from "./place.ts";
 import { ProgressLine } from "./progress.ts";
 import { openReceipt } from "./receipt.ts";
 import { clientFor } from "./registry_client.ts";
-import { asStellaError, findingText, plural, sizeText, verdictJson } from "./render.ts";
+import {
+  asStellaError,
+  findingText,
+  plural,
+  sequenceLines,
+  sizeText,
+  verdictJson,
+} from "./render.ts";
+import { rememberBundle } from "./seen.ts";
 import { readTrust, resultOf, type VerifyFlags } from "./verify.ts";
 
 export interface LoadFlags extends VerifyFlags, ReceiptFlags {
@@ -48,6 +57,7 @@ export async function loadBundle(named: string, options: LoadFlags, host: Host):
   if (named === "-" || isRegistry(named)) throw notInDirectory(named);
   const rules = { map: (options.map ?? []).map(parseMapping), flatten: options.flatten === true };
   const isWanted = matcherOf(options.only ?? []);
+  const state = stateDirectory(host.environment);
   const place = await placeAt("load", named, options, host);
   const target = await openTarget(options, host);
   const receipt = openReceipt(options, host);
@@ -77,6 +87,9 @@ export async function loadBundle(named: string, options: LoadFlags, host: Host):
       signal: host.stop,
     }).finally(() => line.end());
     const verdict = withReport(bundle.verdict, report);
+    if (verdict.ok && options.dryRun !== true) {
+      await rememberBundle({ verdict, manifest: bundle.content.manifest }, options, state, host);
+    }
     const loaded = report.images.map((image) => withAuthority(image, target));
     receipt?.end(verdict, loaded);
     return resultFor({ ...report, images: loaded }, verdict, set, options, target);
@@ -134,7 +147,7 @@ export function parseTarget(text: string): { authority: string; prefix: string }
 interface Bundle {
   verdict: Verdict;
   /** Absent if the bundle is refused. */
-  content?: { payload: BundleSource; set: ImageSet };
+  content?: { manifest: Manifest; payload: BundleSource; set: ImageSet };
 }
 
 /** Who signed it is checked first; then the list of its images, from the bytes that were signed. */
@@ -158,7 +171,10 @@ async function openBundle(
   const document = await readDocument(opened.source, manifest);
   const sizes = document?.blobs.map(({ digest, size }) => [blobPath(digest), size] as const);
   const payload = await openPayload(opened.source, manifest, new Map(sizes));
-  return { verdict: marked, content: { payload, set: await readImageSet(payload, document) } };
+  return {
+    verdict: marked,
+    content: { manifest, payload, set: await readImageSet(payload, document) },
+  };
 }
 
 /** images.json, if the bundle has one; a layout that was packed as files has none. */
@@ -254,7 +270,8 @@ interface Shown extends LoadReport {
   unnamed: readonly string[];
 }
 
-function loadedText(shownReport: Shown, { signer, findings }: Verdict): string {
+function loadedText(shownReport: Shown, verdict: Verdict): string {
+  const { signer, findings } = verdict;
   const { images, blobs, bytes, to, dryRun, unnamed } = shownReport;
   const results = Object.entries(Object.groupBy(images, ({ result }) => result))
     .map(([result, some = []]) => `${some.length} ${result}`).join(", ");
@@ -265,6 +282,7 @@ function loadedText(shownReport: Shown, { signer, findings }: Verdict): string {
   const isKept = images.some(({ result }) => result === "pending");
   return [
     escaped(`${head}${to}: ${plural(images.length, "image")}, ${results}`),
+    ...sequenceLines(verdict),
     ...signer === undefined ? [] : [escaped(`  signed by ${signer.name} (${signer.keyid})`)],
     `  ${sent}`,
     ...images.map(imageText),

@@ -8,12 +8,15 @@ import { type Finding, StellaError } from "../domain/errors.ts";
 import { shown } from "../domain/names.ts";
 import type { CommonFlags } from "./command.ts";
 import type { Permission } from "../domain/permissions.ts";
+import type { VerifyOptions } from "../verify/verify.ts";
 import type { RegistryFlags } from "./options.ts";
 
 /** Trusted public keys and shared secrets for one verification. */
 export interface Trust {
   readonly trusted: TrustedKey[];
   readonly secrets?: SharedSecret[];
+  /** Judges sequences by what this machine has seen, and by what the command line says. */
+  readonly checkSequence?: NonNullable<VerifyOptions["checkSequence"]>;
 }
 
 /** A named bundle; nothing of it has been read. */

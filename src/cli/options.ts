@@ -10,6 +10,20 @@ export const trustOptions = {
   integrityOnly: flag("check integrity only, ignore the signer"),
 } satisfies Options;
 
+/** What is known of sequences besides what this machine has seen. */
+export const sequenceOptions = {
+  expectSequence: text("number", "refuse a bundle that is older than this sequence"),
+  seen: text(
+    "receipt",
+    "refuse a bundle that is older than the one of this receipt; repeatable",
+    { repeat: true },
+  ),
+  acceptSequence: text(
+    "number",
+    "accept the bundle of this sequence, although it is older, or none",
+  ),
+} satisfies Options;
+
 export const registryOptions = {
   plainHttp: flag("use http without TLS for a registry that is not on this machine"),
   ca: text("file", "certificate authority of the registry or service, PEM"),
@@ -92,6 +106,7 @@ export function verifierNeeds(place: string | undefined): readonly Permission[] 
 
 export type TrustFlags = Flags<typeof trustOptions>;
 export type RegistryFlags = Flags<typeof registryOptions>;
+export type SequenceFlags = Flags<typeof sequenceOptions>;
 export type VerifyFlags = Flags<typeof verifyOptions>;
 export type ReceiptFlags = Flags<typeof receiptOptions>;
 export type RunFileFlags = Flags<typeof runFileOptions>;

@@ -84,9 +84,10 @@ function placeOf({ path, range, line }: Finding): string {
 
 /** `ok` and `code` are written in front of every result. */
 export function verdictJson(of: Verdict) {
-  const { verdict, bundle, signer, trustFromMedia, claimedKeyid, filesVerified, notes } = of;
+  const { verdict, bundle, signer, trustFromMedia, claimedKeyid, rollback, notes } = of;
   const findings = of.findings.map(findingJson);
-  return { verdict, bundle, signer, trustFromMedia, claimedKeyid, filesVerified, findings, notes };
+  const who = { signer, trustFromMedia, claimedKeyid };
+  return { verdict, bundle, ...who, rollback, filesVerified: of.filesVerified, findings, notes };
 }
 
 export function verdictText(verdict: Verdict, paint = plain): string {
@@ -98,7 +99,7 @@ export function verdictText(verdict: Verdict, paint = plain): string {
     `${head}  ${bundle.profile} of ${bundle.created}`,
     `  payload   ${filesOf(verdict, bundle)}`,
     `  digest    sha256:${bundle.bundleDigest}`,
-    ...(bundle.sequence === undefined ? [] : [`  sequence  ${bundle.sequence}`]),
+    ...sequenceLines(verdict),
   ];
   if (signer !== undefined) lines.push(`  signed by ${escaped(signer.name)} (${signer.keyid})`);
   const noProof = "this does not prove who made the bundle.";
@@ -109,6 +110,18 @@ export function verdictText(verdict: Verdict, paint = plain): string {
     lines.push(`  Only integrity was checked (--integrity-only): ${noProof}`);
   }
   return [...lines, ...findings.map(findingText), ...notes.map(noteText)].join("\n") + "\n";
+}
+
+/** Nothing where a bundle has no sequence and nobody asked. */
+export function sequenceLines({ bundle, rollback }: Verdict): string[] {
+  const sequence = bundle?.sequence ?? "none";
+  if (rollback === undefined) return sequence === "none" ? [] : [`  sequence  ${sequence}`];
+  const { judged, lastSequence, accepted } = rollback;
+  if (!judged) {
+    return [`  sequence  ${sequence} (rollback not judged: no earlier one is known here)`];
+  }
+  const how = accepted ? "accepted by --accept-sequence; last" : "last";
+  return [`  sequence  ${sequence} (${how} known here: ${lastSequence})`];
 }
 
 function noteText(note: Note): string {

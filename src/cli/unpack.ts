@@ -1,5 +1,6 @@
 /** `stella unpack`: the payload is written while it is verified, and named once it is right. */
 import type { Manifest } from "../bundle/manifest.ts";
+import { stateDirectory } from "../config/paths.ts";
 import { escaped } from "../domain/names.ts";
 import { type BundleSource, withRead } from "../bundle/source.ts";
 import type { Unsynced } from "../output/sync_queue.ts";
@@ -10,6 +11,7 @@ import { interrupted } from "./event_loop.ts";
 import type { Host } from "./host.ts";
 import { placeAt } from "./place.ts";
 import { ProgressLine } from "./progress.ts";
+import { rememberBundle } from "./seen.ts";
 import { resultOf, type VerifyFlags, type VerifyHooks, verifyPlace } from "./verify.ts";
 
 export async function unpackBundle(
@@ -20,6 +22,7 @@ export async function unpackBundle(
   const { to } = options;
   const place = await placeAt("unpack", named, options, host);
   refuseNonEmpty(to);
+  const state = stateDirectory(host.environment);
   const space = freeSpaceAt(to);
   const line = new ProgressLine(host, options.quiet === true || options.json === true);
   let unpacked: Unpacked | undefined;
@@ -37,7 +40,13 @@ export async function unpackBundle(
   try {
     const verified = await verifyPlace(place, options, host, hooks, ["write"]);
     const { ok } = verified.verdict;
-    if (ok && unpacked !== undefined) await commit(unpacked, host);
+    if (ok && unpacked !== undefined) {
+      await synced(unpacked, host);
+      // Before the files get their names: where this fails nothing was unpacked, and where the
+      // program is killed after it, the same bundle can be unpacked again.
+      await rememberBundle(verified, options, state, host);
+      unpacked.commit();
+    }
     line.end();
     const text = ok ? `  unpacked to ${escaped(to)}\n` : "  Nothing was unpacked.\n";
     return resultOf(verified, host, { files: ok ? [to] : [], text });
@@ -48,7 +57,7 @@ export async function unpackBundle(
 }
 
 /** A disk that hangs must not keep the program from being interrupted. */
-async function commit(unpacked: Unpacked, { stop }: Host): Promise<void> {
+async function synced(unpacked: Unpacked, { stop }: Host): Promise<void> {
   const stopped = Promise.withResolvers<never>();
   const onStop = () => stopped.reject(interrupted());
   stop.addEventListener("abort", onStop);
@@ -58,7 +67,6 @@ async function commit(unpacked: Unpacked, { stop }: Host): Promise<void> {
   } finally {
     stop.removeEventListener("abort", onStop);
   }
-  unpacked.commit();
 }
 
 /** The same bundle, read no faster than the disk takes what comes out of it. */

@@ -15,20 +15,21 @@ import type { ContentOptions } from "../verify/content.ts";
 import { computeVerdict, type Note, type Verdict } from "../verify/verdict.ts";
 import { verifyBundle } from "../verify/verify.ts";
 import { chunkWorkers } from "./chunk_worker.ts";
-import type { CommonFlags, Result } from "./command.ts";
+import { type CommonFlags, flagOf, type Result } from "./command.ts";
 import type { Permission } from "../domain/permissions.ts";
 import { yieldingSource } from "./event_loop.ts";
 import type { Host } from "./host.ts";
-import type { ReceiptFlags, TrustFlags } from "./options.ts";
+import type { ReceiptFlags, SequenceFlags, TrustFlags } from "./options.ts";
 import { confineForBundle } from "./permissions.ts";
 import type { OpenBundle, Place, PlaceFlags, Trust } from "./open_bundle.ts";
 import { placesAt } from "./place.ts";
 import { ProgressLine } from "./progress.ts";
+import { sequenceCheck } from "./seen.ts";
 import { openReceipt, type Receipt } from "./receipt.ts";
 import { asStellaError, errorJson, errorText, verdictJson, verdictText } from "./render.ts";
 import { type VolumeState, volumeStates, volumesText } from "./volumes.ts";
 
-export type VerifyFlags = TrustFlags & PlaceFlags & CommonFlags;
+export type VerifyFlags = TrustFlags & SequenceFlags & PlaceFlags & CommonFlags;
 
 /** What a command does with a bundle while it is verified. */
 export interface VerifyHooks extends Pick<ContentOptions, "begin" | "onFile" | "progress"> {
@@ -93,11 +94,7 @@ async function verifyEach(
   options: VerifyFlags & ReceiptFlags,
   host: Host,
 ): Promise<Result> {
-  if (options.receipt !== undefined) {
-    const names = places.map(({ name }) => shown(name)).join(", ");
-    const what = `Cannot write one receipt for several bundles: ${names}`;
-    throw new StellaError("options_conflict", what, { hint: "verify them one by one" });
-  }
+  refuseForSeveral(places, options);
   // All keys, before the first bundle: what is on the medium of one is trusted for none.
   const trust = readTrust(options, host, places.flatMap(({ directories }) => directories));
   await confineForBundle(host, places.flatMap(({ needs }) => needs));
@@ -116,6 +113,19 @@ async function verifyEach(
   }));
   const text = results.map(({ name, result }) => `${shown(name)}:\n${result.text}`).join("");
   return { code, json: { bundles, files: [] }, text };
+}
+
+/** Options that are about one bundle. */
+function refuseForSeveral(
+  places: readonly Place[],
+  { receipt, expectSequence, acceptSequence }: VerifyFlags & ReceiptFlags,
+): void {
+  const given = Object.entries({ receipt, expectSequence, acceptSequence })
+    .filter(([, value]) => value !== undefined).map(([name]) => flagOf(name));
+  if (given.length === 0) return;
+  const names = places.map(({ name }) => shown(name)).join(", ");
+  const what = `Cannot use ${given.join(", ")} for several bundles: ${names}`;
+  throw new StellaError("options_conflict", what, { hint: "verify them one by one" });
 }
 
 /** One bundle that cannot be verified does not keep the others from it. */
@@ -211,11 +221,11 @@ export async function verifySource(
 }
 
 /**
- * Keys of this machine and of --trust, and the secret of --secret.
+ * Keys of this machine and of --trust, the secret of --secret, and the sequences that are known.
  * @param directories of the bundle: what comes with it is refused
  */
 export function readTrust(
-  options: TrustFlags,
+  options: TrustFlags & SequenceFlags,
   host: Pick<Host, "environment">,
   directories: readonly string[] = [],
 ): Trust {
@@ -224,6 +234,7 @@ export function readTrust(
   return {
     trusted: trustedKeys(options, host, guard),
     ...secret === undefined ? {} : { secrets: [readSecret(secret, guard)] },
+    checkSequence: sequenceCheck(options, host, guard),
   };
 }
 

@@ -133,7 +133,7 @@ export const reasons = {
     "unsafe_name",
   ],
   truncated: ["truncated", "volume_missing"],
-  rollback: ["fork", "rollback"],
+  rollback: ["fork", "rollback", "sequence_jump"],
   io: [
     "medium_failed",
     "no_space",

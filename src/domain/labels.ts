@@ -36,7 +36,10 @@ export const attestationFailures = [
   "malformed",
   "rollback",
 ] as const;
-/** Reasons reserved for trust over time; panels omit them until then. */
+/**
+ * Reasons that no service raises: it verifies what it made, and judges no sequence. Panels omit
+ * them.
+ */
 export const laterFailures = ["key_revoked", "threshold_not_met", "rollback"] as const;
 export type AttestationFailure = typeof attestationFailures[number];
 

@@ -4,9 +4,15 @@
  * in-toto/attestation spec/v1/statement.md; slsa.dev/verification_summary/v1, whose extension
  * fields are named by URIs.
  */
+import { Buffer } from "node:buffer";
 import type { Hash } from "node:crypto";
 import { exitCodes, type Finding, StellaError } from "../domain/errors.ts";
-import { startSha256 } from "../domain/hash.ts";
+import { sha256Hex, startSha256 } from "../domain/hash.ts";
+import { isObject, type JsonObject } from "../domain/json.ts";
+import { isName, shown } from "../domain/names.ts";
+import { createdSeconds } from "../domain/time.ts";
+import type { SeenBundle } from "../attest/trust/seen.ts";
+import { JsonFault, parseStrict } from "../bundle/strict_json.ts";
 import { statementType } from "../attest/statement.ts";
 import { attestationName, hmacName, manifestName } from "../bundle/manifest.ts";
 import { type BundleSource, readerOf, withOpen } from "../bundle/source.ts";
@@ -99,7 +105,8 @@ function details({ outcome, trustFromMedia, loaded }: ReceiptFacts) {
   if (outcome instanceof StellaError) {
     return { verdict: "refused", code: outcome.exitCode, error: outcome.message, ...media };
   }
-  const { verdict, code, bundle, signer, claimedKeyid, filesVerified, findings } = outcome;
+  const { verdict, code, bundle, signer, claimedKeyid, rollback, filesVerified, findings } =
+    outcome;
   return {
     verdict,
     code,
@@ -107,6 +114,7 @@ function details({ outcome, trustFromMedia, loaded }: ReceiptFacts) {
     bundle,
     signer,
     claimedKeyid,
+    rollback,
     filesVerified,
     loaded,
     findings: findings.length,
@@ -116,4 +124,70 @@ function details({ outcome, trustFromMedia, loaded }: ReceiptFacts) {
 
 function shortly({ kind, reason, path, range, line, found, expected }: Finding) {
   return { code: exitCodes[kind], reason, path, range, line, found, expected };
+}
+
+/** Bytes; a receipt names at most a hundred findings. */
+export const maxReceiptBytes = 1024 * 1024;
+
+/** The bundle that a receipt found good. */
+export interface ReceivedBundle {
+  readonly keyid: string;
+  readonly bundle: SeenBundle;
+}
+
+/**
+ * Reads a receipt, signed or not. Its signature is not checked: a receipt is as good as the place
+ * where it was kept.
+ * @param path for messages
+ * @throws StellaError usage if it is no receipt of a good verdict about a bundle with a sequence
+ */
+export function readReceipt(bytes: Uint8Array, path: string): ReceivedBundle {
+  const refused = (found: string) =>
+    new StellaError("argument_invalid", `Cannot use the receipt ${shown(path)}: ${found}`, {
+      hint: "name a receipt of a bundle with a sequence that was verified: `--receipt` writes one",
+    });
+  const statement = statementIn(bytes);
+  if (statement === undefined) throw refused("it is not a receipt");
+  const predicate = at(statement, "predicate");
+  const details = at(predicate, extension);
+  const [bundle, keyid] = [at(details, "bundle"), at(details, "signer")?.["keyid"]];
+  const isGood = predicate?.["verificationResult"] === "PASSED" &&
+    details?.["verdict"] === "verified";
+  if (!isGood || typeof keyid !== "string") throw refused("the bundle was not verified");
+  const seen = seenIn(bundle);
+  if (seen === undefined) throw refused("the bundle had no sequence");
+  return { keyid, bundle: seen };
+}
+
+function statementIn(bytes: Uint8Array): JsonObject | undefined {
+  try {
+    const value = parseStrict(bytes);
+    if (!isObject(value)) return undefined;
+    const payload = at(value, "dsseEnvelope")?.["payload"];
+    const statement = typeof payload === "string"
+      ? parseStrict(Buffer.from(payload, "base64"))
+      : value;
+    if (!isObject(statement) || statement["predicateType"] !== summaryType) return undefined;
+    return statement;
+  } catch (error) {
+    if (error instanceof JsonFault) return undefined;
+    throw error;
+  }
+}
+
+function at(object: JsonObject | undefined, name: string): JsonObject | undefined {
+  const value = object?.[name];
+  return isObject(value) ? value : undefined;
+}
+
+function seenIn(bundle: JsonObject | undefined): SeenBundle | undefined {
+  const { profile, tenant, sequence, state, bundleDigest, created } = bundle ?? {};
+  const isSequence = typeof sequence === "number" && Number.isSafeInteger(sequence) && sequence > 0;
+  const names = typeof profile === "string" && typeof tenant === "string" && isName(profile) &&
+    isName(tenant);
+  const isDigest = (value: unknown): value is string =>
+    typeof value === "string" && sha256Hex.test(value);
+  if (!isSequence || !names || !isDigest(state) || !isDigest(bundleDigest)) return undefined;
+  if (typeof created !== "string" || createdSeconds(created) === undefined) return undefined;
+  return { tenant, profile, sequence, state, bundleDigest, created };
 }

@@ -1,5 +1,6 @@
 /** The verdict, which fails closed, and its findings with code, location and hint. */
 import { exitCodes, type Finding, worstOf } from "../domain/errors.ts";
+import type { RollbackFacts } from "../attest/trust/sequence_check.ts";
 import type { Manifest } from "../bundle/manifest.ts";
 
 export interface Verdict {
@@ -14,6 +15,8 @@ export interface Verdict {
     created: string;
     /** Absent if the bundle has none. */
     sequence?: number;
+    /** What the sequence numbers: the digest of the index. */
+    state: string;
     files: number;
     bytes: number;
     tool: Manifest["tool"];
@@ -23,6 +26,8 @@ export interface Verdict {
   trustFromMedia?: true;
   /** The keyid that the attestation claims, if no trusted key signed it. */
   claimedKeyid?: string;
+  /** Whether the bundle is older than one that is known; absent if nobody asked. */
+  rollback?: RollbackFacts;
   /** Number of payload files whose digest matches. */
   filesVerified: number;
   findings: Finding[];

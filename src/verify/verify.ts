@@ -7,6 +7,7 @@ import { type Finding, finding, StellaError } from "../domain/errors.ts";
 import { checkAttestation, type Checked, maxAttestationBytes } from "../attest/check/check.ts";
 import { checkHmac } from "../attest/check/hmac.ts";
 import type { TrustedKey } from "../attest/check/trust.ts";
+import type { Numbered, SequenceResult } from "../attest/trust/sequence_check.ts";
 import type { SharedSecret } from "../attest/secret.ts";
 import {
   attestationName,
@@ -14,6 +15,7 @@ import {
   hmacName,
   type Manifest,
   manifestName,
+  stateOf,
 } from "../bundle/manifest.ts";
 import { shown } from "../domain/names.ts";
 import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
@@ -28,6 +30,8 @@ export interface VerifyOptions extends ContentOptions {
   secrets?: readonly SharedSecret[];
   /** Check integrity only: a missing or unknown signer is reported but does not cause a refusal. */
   integrityOnly?: boolean;
+  /** Judges the sequence of a bundle that a trusted key or secret has signed. */
+  checkSequence?: (bundle: Numbered & { tenant: string }, keyid: string) => SequenceResult;
 }
 
 /**
@@ -65,14 +69,27 @@ export async function verifyManifest(
 ): Promise<{ verdict: Verdict; manifest?: Manifest }> {
   const bytes = await readManifestBytes(source);
   const attested = await checkSigner(source, bytes, options);
-  const { findings } = attested;
-  const facts = { ...signerFacts(attested), filesVerified: 0, findings };
-  if (findings.some(({ kind }) => kind === "signature")) {
-    return { verdict: { ...computeVerdict(findings), ...facts } };
+  const facts = { ...signerFacts(attested), filesVerified: 0, findings: attested.findings };
+  if (facts.findings.some(({ kind }) => kind === "signature")) {
+    return { verdict: { ...computeVerdict(facts.findings), ...facts } };
   }
   const manifest = readManifest(bytes);
+  const bundle = bundleFacts(manifest, bytes);
+  const { findings: found = [], ...sequence } = judgeSequence(manifest, attested, options);
+  const findings = [...facts.findings, ...found];
   const verdict = computeVerdict(findings, options.integrityOnly);
-  return { verdict: { ...verdict, bundle: bundleFacts(manifest, bytes), ...facts }, manifest };
+  return { verdict: { ...verdict, bundle, ...facts, ...sequence, findings }, manifest };
+}
+
+/** The sequence is what the signer says: without a signer that counts it is no more than a number. */
+function judgeSequence(
+  manifest: Manifest,
+  { signer }: Checked,
+  { checkSequence, integrityOnly }: VerifyOptions,
+): Partial<SequenceResult> {
+  if (checkSequence === undefined) return {};
+  if (signer === undefined || integrityOnly) return { rollback: { judged: false } };
+  return checkSequence({ ...manifest, state: stateOf(manifest) }, signer.keyid);
 }
 
 async function readManifestBytes(source: BundleSource): Promise<Uint8Array> {
@@ -152,5 +169,6 @@ function signerFacts({ signer, claimedKeyid }: Checked): Pick<Verdict, "signer" 
 function bundleFacts(manifest: Manifest, written: Uint8Array): NonNullable<Verdict["bundle"]> {
   const { profile, tenant, created, sequence, tool, payload: { files, bytes } } = manifest;
   const facts = { profile, tenant, bundleDigest: bundleDigest(written), created };
-  return { ...facts, ...(sequence === undefined ? {} : { sequence }), files, bytes, tool };
+  const numbered = { ...(sequence === undefined ? {} : { sequence }), state: stateOf(manifest) };
+  return { ...facts, ...numbered, files, bytes, tool };
 }

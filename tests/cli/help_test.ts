@@ -12,7 +12,7 @@ Deno.test("all commands are listed by subject, in lines of at most 80 columns", 
       assert.equal((await home.succeed(words)).stdout, stdout, words.join(" "));
     }
     assert.deepEqual(stdout.match(/^[A-Z][^:\n]*:$/gm), [
-      ...["Bundles:", "Risk data:", "Service:", "Keys:", "Configuration and assets:"],
+      ...["Bundles:", "Risk data:", "Service:", "Keys and trust:", "Configuration and assets:"],
       ...["The program:", "Exit codes:"],
     ]);
     assert.match(

@@ -288,6 +288,26 @@ Deno.test("--dry-run says what would be sent, and sends nothing", () =>
     assert.ok(resultsOf(later).every((one) => one.startsWith("unchanged ")));
   }));
 
+Deno.test("a loaded bundle is remembered, and an older one is refused before the registry is asked", () =>
+  withTwo(async (home, registry, { layout }) => {
+    const numbered = (sequence: number) => {
+      Deno.removeSync(join(home.path, "in"), { recursive: true });
+      writeBundle(home, layout, { manifest: (manifest) => void (manifest.sequence = sequence) });
+    };
+    numbered(2);
+    assert.equal((await load(home, registry.host, "--dry-run")).exit, 0);
+    assert.deepEqual((await home.json(["trust", "seen"])).seen, []);
+    const first = await load(home, registry.host);
+    assert.deepEqual([first.exit, first.rollback], [0, { judged: false }]);
+    numbered(1);
+    registry.log.length = 0;
+    const { exit, findings, rollback } = await load(home, registry.host);
+    assert.deepEqual([exit, findings[0].reason, registry.log], [11, "rollback", []]);
+    assert.deepEqual(rollback, { judged: true, lastSequence: 2 });
+    const accepted = await load(home, registry.host, "--accept-sequence", "1");
+    assert.deepEqual([accepted.exit, accepted.rollback.accepted], [0, true]);
+  }));
+
 Deno.test("--only loads the images whose names match, with --map and --flatten in force", () =>
   withTwo(async (home, registry) => {
     const words = [

@@ -64,12 +64,17 @@ const ownSeries: Readonly<Record<string, readonly string[]>> = {
   ALERTS: ["alertname", "alertstate", "severity", "profile", "reason"],
 };
 
+/** Of commands with --metrics-textfile, which node_exporter exports. */
+const runSeries: Readonly<Record<string, readonly string[]>> = {
+  export_run_findings: ["command", "profile", "reason"],
+};
+
 /**
  * The labels of a series as Prometheus stores it, `job` and `instance` among them; undefined where
  * there is none.
  */
 export function labelsOf(series: string): string[] | undefined {
-  const own = ownSeries[series];
+  const own = ownSeries[series] ?? runSeries[series];
   if (own !== undefined) return ["job", "instance", ...own];
   const metric = serviceMetrics[series];
   if (metric !== undefined && metric.type !== "histogram") {

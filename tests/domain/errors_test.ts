@@ -38,7 +38,7 @@ Deno.test("each reason belongs to one kind, and each kind has at least one", () 
 });
 
 /** Reasons of trust over time, which verification does not raise yet; metrics list them already. */
-const later: readonly string[] = ["key_revoked", "rollback", "threshold_not_met"];
+const later: readonly string[] = ["key_revoked", "threshold_not_met"];
 
 Deno.test("each reason is raised somewhere", () => {
   const lists = ["domain/errors.ts", "domain/labels.ts"];

@@ -40,6 +40,8 @@ export const permissionLines: readonly [command: string, rest: string[], needs: 
   ["export bundle unpack", [place, "--to=in"], ["write", "env", "sys"]],
   ["export bundle unpack", [registry, "--to=in"], ["write", "net", "env", "sys"]],
   ["export bundle verify", [place], ["env", "sys"]],
+  ["trust seen", [], ["env"]],
+  ["trust seen", ["--receipt=r.json"], ["write", "env"]],
   ["export bundle verify", [place, "--report=r.json", "--integrity-only"], ["env", "sys"]],
   ["export bundle verify", [place, "--receipt=r.json"], ["write", "env", "sys"]],
   ["export bundle verify", [`--manifest=${registry}`], ["net", "env", "sys"]],

@@ -4,9 +4,15 @@ import { type Finding, StellaError } from "../../src/domain/errors.ts";
 import { sha256 } from "../../src/domain/hash.ts";
 import { attestationName, hmacName, manifestName } from "../../src/bundle/manifest.ts";
 import type { BundleSource } from "../../src/bundle/source.ts";
-import { encodeReceipt, type ReceiptFacts, watchProofs } from "../../src/verify/receipt.ts";
+import {
+  encodeReceipt,
+  readReceipt,
+  type ReceiptFacts,
+  watchProofs,
+} from "../../src/verify/receipt.ts";
 import type { Verdict } from "../../src/verify/verdict.ts";
-import { memorySource } from "../support/bundle_fixture.ts";
+import { attest } from "../../src/attest/sign/signer.ts";
+import { memorySource, testKey } from "../support/bundle_fixture.ts";
 
 const [manifest, proof] = ["1".repeat(64), "2".repeat(64)];
 
@@ -15,6 +21,8 @@ const bundle: NonNullable<Verdict["bundle"]> = {
   tenant: "t",
   bundleDigest: manifest!,
   created: "2026-01-01T00:00:00Z",
+  sequence: 42,
+  state: "3".repeat(64),
   files: 2,
   bytes: 20,
   tool: { name: "stella", version: "0.1.0", commit: "c" },
@@ -162,4 +170,47 @@ Deno.test("a wrapped source behaves like its original", async () => {
   assert.deepEqual(found, ["payload/a"]);
   const plain = watchProofs({ name: "n", open }).source;
   assert.deepEqual(Object.keys(plain), ["name", "open"]);
+});
+
+const encoded = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+
+Deno.test("a receipt of a good bundle is read, signed or not", () => {
+  const { profile, tenant, sequence, state, bundleDigest, created } = bundle;
+  const expected = {
+    keyid: "k",
+    bundle: { tenant, profile, sequence, state, bundleDigest, created },
+  };
+  assert.deepEqual(readReceipt(encoded(receipt()), "r"), expected);
+  const signed = attest(encoded(receipt()), testKey("receipts").signer);
+  assert.deepEqual(readReceipt(signed, "r"), expected);
+});
+
+Deno.test("what is no receipt of a verified bundle with a sequence is refused", () => {
+  const { signer: _, ...unsigned } = verified;
+  const { sequence: __, ...unnumbered } = bundle;
+  const bad = (more: Partial<typeof bundle>) =>
+    receipt({ outcome: { ...verified, bundle: { ...bundle, ...more } } });
+  const refused: unknown[] = [
+    {},
+    [],
+    "text",
+    { ...receipt(), predicateType: "https://slsa.dev/provenance/v1" },
+    receipt({ outcome: { ...verified, ok: false, verdict: "refused", code: 11 } }),
+    receipt({ outcome: { ...verified, verdict: "integrity-only" } }),
+    receipt({ outcome: unsigned }),
+    receipt({ outcome: { ...verified, bundle: unnumbered } }),
+    receipt({ outcome: new StellaError("medium_failed", "Cannot read a") }),
+    ...[{ sequence: 0 }, { sequence: 1.5 }, { sequence: 2 ** 53 }, { state: "x" }].map(bad),
+    ...[{ profile: "../p" }, { tenant: "" }, { created: "now" }, { bundleDigest: "" }].map(bad),
+    { dsseEnvelope: { payload: "e30=" } },
+    { dsseEnvelope: { payload: 1 } },
+  ];
+  for (const one of refused) {
+    assert.throws(
+      () => readReceipt(encoded(one), "r"),
+      (error) => error instanceof StellaError && error.reason === "argument_invalid",
+      JSON.stringify(one),
+    );
+  }
+  assert.throws(() => readReceipt(new Uint8Array([0xff]), "r"), StellaError);
 });

@@ -1,5 +1,5 @@
 import { defineCommand, everyPermission, flag, text } from "../command.ts";
-import { placeArgument, receiptOptions, verifyOptions } from "../options.ts";
+import { placeArgument, receiptOptions, sequenceOptions, verifyOptions } from "../options.ts";
 
 export const command = defineCommand({
   path: "export bundle load",
@@ -8,6 +8,7 @@ export const command = defineCommand({
   args: { place: placeArgument },
   options: {
     ...verifyOptions,
+    ...sequenceOptions,
     ...receiptOptions,
     to: text("registry", "oci://HOST[:PORT]/PREFIX; images go to PREFIX/HOST/REPOSITORY", {
       required: true,

@@ -1,5 +1,11 @@
 import { defineCommand, everyPermission, flag, text } from "../command.ts";
-import { registryOptions, runFileOptions, tokenOptions, trustOptions } from "../options.ts";
+import {
+  registryOptions,
+  runFileOptions,
+  sequenceOptions,
+  tokenOptions,
+  trustOptions,
+} from "../options.ts";
 
 export const command = defineCommand({
   path: "export bundle pull",
@@ -12,6 +18,7 @@ export const command = defineCommand({
     }),
     force: flag("overwrite existing files in the target directory"),
     ...trustOptions,
+    ...sequenceOptions,
     ...registryOptions,
     ...tokenOptions,
     ...runFileOptions,

@@ -5,6 +5,7 @@ import {
   placeArgument,
   registryOptions,
   runFileOptions,
+  sequenceOptions,
   trustOptions,
 } from "../options.ts";
 
@@ -17,6 +18,7 @@ export const command = defineCommand({
     ...manifestOption,
     ...mountOption,
     ...trustOptions,
+    ...sequenceOptions,
     ...registryOptions,
     ...runFileOptions,
   },

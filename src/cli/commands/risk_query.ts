@@ -1,5 +1,5 @@
 import { defineCommand, text } from "../command.ts";
-import { placeArgument, verifierNeeds, verifyOptions } from "../options.ts";
+import { placeArgument, sequenceOptions, verifierNeeds, verifyOptions } from "../options.ts";
 
 export const command = defineCommand({
   path: "risk query",
@@ -7,6 +7,7 @@ export const command = defineCommand({
   args: { id: { help: "CVE, or another id such as GHSA-jfh8-c2jp-5v3q" }, place: placeArgument },
   options: {
     ...verifyOptions,
+    ...sequenceOptions,
     maxAge: text("duration", "exit with code 16 if a provider's data is older: 12h, 7d, 2w"),
   },
   permissions: ({ args }) => verifierNeeds(args.place),

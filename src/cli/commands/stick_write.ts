@@ -1,5 +1,5 @@
 import { defineCommand, flag, text } from "../command.ts";
-import { placeArgument, verifierNeeds, verifyOptions } from "../options.ts";
+import { placeArgument, sequenceOptions, verifierNeeds, verifyOptions } from "../options.ts";
 
 export const command = defineCommand({
   path: "stick write",
@@ -16,6 +16,7 @@ export const command = defineCommand({
     }),
     force: flag("overwrite other bundles and programs of the same names"),
     ...verifyOptions,
+    ...sequenceOptions,
   },
   permissions: ({ args }) => ["write", ...verifierNeeds(args.place)],
   examples: [

@@ -1,5 +1,5 @@
 import { defineCommand, text } from "../command.ts";
-import { placeArgument, verifierNeeds, verifyOptions } from "../options.ts";
+import { placeArgument, sequenceOptions, verifierNeeds, verifyOptions } from "../options.ts";
 
 export const command = defineCommand({
   path: "export bundle unpack",
@@ -8,6 +8,7 @@ export const command = defineCommand({
   args: { place: placeArgument },
   options: {
     ...verifyOptions,
+    ...sequenceOptions,
     to: text("dir", "new or empty directory; files appear there only after verification", {
       required: true,
     }),

@@ -1,12 +1,18 @@
 import { defineCommand } from "../command.ts";
-import { placeArgument, receiptOptions, verifierNeeds, verifyOptions } from "../options.ts";
+import {
+  placeArgument,
+  receiptOptions,
+  sequenceOptions,
+  verifierNeeds,
+  verifyOptions,
+} from "../options.ts";
 
 export const command = defineCommand({
   path: "export bundle verify",
   aliases: ["verify"],
   summary: "Verify the signature and the contents of a bundle",
   args: { place: placeArgument },
-  options: { ...verifyOptions, ...receiptOptions },
+  options: { ...verifyOptions, ...sequenceOptions, ...receiptOptions },
   permissions: ({ args, options }) => [
     ...verifierNeeds(args.place),
     ...options.receipt === undefined ? [] : ["write"] as const,
