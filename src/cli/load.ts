@@ -7,7 +7,7 @@ import { globFault, globMatcher } from "../config/glob.ts";
 import { exitCodes, StellaError, worstOf } from "../domain/errors.ts";
 import { sha256 } from "../domain/hash.ts";
 import { escaped, shown } from "../domain/names.ts";
-import { parseReference } from "../domain/reference.ts";
+import { endpointOf, parseReference } from "../domain/reference.ts";
 import { type ImageSet, readImageSet, selectImages } from "../images/image_set.ts";
 import { blobPath, imagesName, maxImagesBytes, readImages } from "../images/layout.ts";
 import { type LoadedImage, loadImages, type LoadReport } from "../images/load.ts";
@@ -20,6 +20,7 @@ import type { Result } from "./command.ts";
 import type { Host } from "./host.ts";
 import { isRegistry, type ReceiptFlags } from "./options.ts";
 import type { Place, Trust } from "./open_bundle.ts";
+import { openConfigs } from "./load_configs.ts";
 import { confineForBundle } from "./permissions.ts";
 import { placeAt } from "./place.ts";
 import { ProgressLine } from "./progress.ts";
@@ -44,12 +45,15 @@ export interface LoadFlags extends VerifyFlags, ReceiptFlags {
   readonly dryRun?: boolean | undefined;
   readonly partial?: boolean | undefined;
   readonly recheck?: boolean | undefined;
+  readonly configs?: string | undefined;
 }
 
 interface Target {
   /** `HOST[:PORT]`. */
   authority: string;
   prefix: string;
+  /** `http:` or `https:`. */
+  protocol: string;
   client: RegistryClient;
 }
 
@@ -73,6 +77,9 @@ export async function loadBundle(named: string, options: LoadFlags, host: Host):
     const images = selectImages(set, isWanted);
     if (images.length === 0) throw nothingToLoad(named, options);
     const repositories = mapRepositories(images, { ...rules, prefix: target.prefix });
+    const configs = options.configs === undefined
+      ? undefined
+      : openConfigs(options.configs, images, repositories, target, host);
     const line = new ProgressLine(host, options.quiet === true || options.json === true);
     const report = await loadImages({
       client: target.client,
@@ -92,7 +99,17 @@ export async function loadBundle(named: string, options: LoadFlags, host: Host):
     }
     const loaded = report.images.map((image) => withAuthority(image, target));
     receipt?.end(verdict, loaded);
-    return resultFor({ ...report, images: loaded }, verdict, set, options, target);
+    const isLoaded = verdict.ok || options.partial === true;
+    const written = isLoaded && !options.dryRun ? configs?.write() ?? [] : [];
+    const shownReport = {
+      ...report,
+      images: loaded,
+      to: targetName(target),
+      unnamed: set.unnamed,
+      withoutHostsToml: written.length === 0 ? [] : configs?.withoutHostsToml ?? [],
+      files: [...options.receipt === undefined ? [] : [options.receipt], ...written],
+    };
+    return resultFor(shownReport, verdict, options.dryRun === true);
   } catch (thrown) {
     const error = host.stop.aborted ? interrupted() : explained(asStellaError(thrown));
     receipt?.end(error);
@@ -126,8 +143,11 @@ function matcherOf(globs: readonly string[]): (name: string) => boolean {
 
 async function openTarget(options: LoadFlags, host: Host): Promise<Target> {
   const { authority, prefix } = parseTarget(options.to);
-  const client = await clientFor({ authority, repository: prefix }, options, host);
-  return { authority, prefix, client };
+  const reference = { authority, repository: prefix };
+  const client = await clientFor(reference, options, host);
+  const { plainHttp = false, ca } = options;
+  const { protocol } = endpointOf(reference, { plainHttp, ca: ca !== undefined }).url;
+  return { authority, prefix, protocol, client };
 }
 
 /** `oci://HOST[:PORT][/PREFIX]`. @throws StellaError usage */
@@ -237,64 +257,63 @@ function explained(error: StellaError): StellaError {
   return error.reworded(error.message, { hint: sentStays });
 }
 
-function resultFor(
-  report: LoadReport,
-  verdict: Verdict,
-  { unnamed }: ImageSet,
-  options: LoadFlags,
-  { authority, prefix }: Target,
-): Result {
-  const to = prefix === "" ? authority : `${authority}/${prefix}`;
-  const { images, blobs, manifests, bytes } = report;
-  const dryRun = options.dryRun === true;
+interface ShownReport extends LoadReport {
+  /** `HOST[:PORT]/PREFIX`. */
+  to: string;
+  unnamed: readonly string[];
+  /** Hosts for which containerd cannot use the mirror. */
+  withoutHostsToml: readonly string[];
+  /** What was written here. */
+  files: readonly string[];
+}
+
+function targetName({ authority, prefix }: Target): string {
+  return prefix === "" ? authority : `${authority}/${prefix}`;
+}
+
+function resultFor(report: ShownReport, verdict: Verdict, dryRun: boolean): Result {
+  const { findings: _, ...facts } = report;
   return {
     code: verdict.code,
-    json: {
-      ...verdictJson(verdict),
-      to,
-      dryRun,
-      images,
-      blobs,
-      manifests,
-      bytes,
-      unnamed,
-      files: [],
-    },
-    text: loadedText({ ...report, to, dryRun, unnamed }, verdict),
+    json: { ...verdictJson(verdict), dryRun, ...facts },
+    text: loadedText(report, verdict, dryRun),
   };
 }
 
-interface Shown extends LoadReport {
-  to: string;
-  dryRun: boolean;
-  unnamed: readonly string[];
+function notesOf({ unnamed, withoutHostsToml }: ShownReport): string[] {
+  const noToml = "hosts.toml replaces hosts, not repositories";
+  return [
+    ...unnamed.map((digest) => `${digest} has no name and was not loaded`),
+    ...withoutHostsToml.map((name) => `containerd cannot use the mirror for ${name}: ${noToml}`),
+  ];
 }
 
-function loadedText(shownReport: Shown, verdict: Verdict): string {
+function loadedText(report: ShownReport, verdict: Verdict, dryRun: boolean): string {
   const { signer, findings } = verdict;
-  const { images, blobs, bytes, to, dryRun, unnamed } = shownReport;
+  const { images, blobs, bytes, to, files } = report;
   const results = Object.entries(Object.groupBy(images, ({ result }) => result))
     .map(([result, some = []]) => `${some.length} ${result}`).join(", ");
-  const head = dryRun ? "would load" : "loaded    ";
-  const sent = `${plural(blobs.sent, "blob")}${dryRun ? " to send" : " sent"}, ${blobs.mounted} ${
-    dryRun ? "to mount" : "mounted"
-  }, ${blobs.existed} were there, ${sizeText(bytes)}`;
+  const [head, sent, mounted] = dryRun
+    ? ["would load", "to send", "to mount"]
+    : ["loaded    ", "sent", "mounted"];
+  const counts = `${plural(blobs.sent, "blob")} ${sent}, ${blobs.mounted} ${mounted}, ` +
+    `${blobs.existed} were there, ${sizeText(bytes)}`;
   const isKept = images.some(({ result }) => result === "pending");
-  return [
-    escaped(`${head}${to}: ${plural(images.length, "image")}, ${results}`),
+  const lines = [
+    `${head}${to}: ${plural(images.length, "image")}, ${results}`,
     ...sequenceLines(verdict),
-    ...signer === undefined ? [] : [escaped(`  signed by ${signer.name} (${signer.keyid})`)],
-    `  ${sent}`,
+    ...signer === undefined ? [] : [`  signed by ${signer.name} (${signer.keyid})`],
+    `  ${counts}`,
     ...images.map(imageText),
-    ...unnamed.map((digest) => `  note      ${digest} has no name and was not loaded`),
-    ...findings.map(findingText),
-    ...isKept
-      ? ["  No tag was set, because not all images are complete; --partial sets some."]
-      : [],
-  ].join("\n") + "\n";
+    ...notesOf(report).map((note) => `  note      ${note}`),
+    ...files.map((path) => `  wrote     ${path}`),
+  ];
+  const kept = "  No tag was set, because not all images are complete; --partial sets some.";
+  return [...lines.map(escaped), ...findings.map(findingText), ...isKept ? [kept] : []]
+    .join("\n") + "\n";
 }
 
 function imageText({ name, target, result, referrers }: LoadedImage): string {
   const more = referrers === 0 ? "" : `, ${plural(referrers, "referrer")}`;
-  return escaped(`  ${result.padEnd(10)}${name} -> ${target}${more}`);
+  return `  ${result.padEnd(10)}${name} -> ${target}${more}`;
 }

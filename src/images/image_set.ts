@@ -135,7 +135,9 @@ class Walk {
     const node = { ...content, descriptor };
     this.#nodes.set(digest, node);
     if (node.subject !== undefined) {
-      this.#referrers.set(node.subject, [...this.#referrers.get(node.subject) ?? [], node]);
+      const others = this.#referrers.get(node.subject);
+      if (others === undefined) this.#referrers.set(node.subject, [node]);
+      else others.push(node);
     }
     for (const child of content.children) await this.visit(child, depth + 1);
   }

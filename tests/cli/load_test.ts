@@ -1,11 +1,12 @@
 /** Loading images into a registry, as a user does it. */
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { sha256 } from "../../src/domain/hash.ts";
 import { encodeImages } from "../../src/images/layout.ts";
 import { havePeers, peer } from "../e2e/peers.ts";
 import { makeBundle, type Recipe, writeFiles } from "../support/bundle_fixture.ts";
-import { isLong, requiring } from "../support/needs.ts";
+import { isLong, requiring, tool } from "../support/needs.ts";
 import {
   Layout,
   type LayoutDescriptor,
@@ -459,3 +460,108 @@ Deno.test("volumes on several sticks: without one nothing is half, with all of t
       await registry.stop();
     }
   }));
+
+Deno.test(requiring(
+  ["docker-registry", "skopeo"],
+  "with the files of --configs skopeo reads the original names from the mirror",
+  () =>
+    withHome((home) =>
+      withDockerRegistry(async ({ host }) => {
+        const images = someImages();
+        writeBundle(home, images.layout);
+        const first = await load(home, host, "--configs", "configs");
+        assert.equal(first.exit, 0, JSON.stringify(first));
+        const name = "registries.conf.d/50-stella.conf";
+        assert.ok(first.files.includes(`configs/containers/${name}`));
+        mkdirSync(join(home.path, ".config/containers/registries.conf.d"), { recursive: true });
+        cpSync(
+          join(home.path, "configs/containers", name),
+          join(home.path, ".config/containers", name),
+        );
+        const { digest } = images.web;
+        for (const reference of ["docker.io/library/web:1.0", `docker.io/library/web@${digest}`]) {
+          const child = new Deno.Command(tool("skopeo")!, {
+            args: ["inspect", "--raw", `docker://${reference}`],
+            env: home.environment(),
+            clearEnv: true,
+          });
+          const { stdout, stderr } = await child.output();
+          const said = new TextDecoder().decode(stderr);
+          assert.equal(`sha256:${sha256(stdout)}`, digest, said);
+        }
+        assert.equal((await load(home, host, "--configs", "configs")).exit, 0);
+        writeFileSync(join(home.path, "configs/k3s/registries.yaml"), "mine\n");
+        const refused = await load(home, host, "--configs", "configs");
+        assert.deepEqual([refused.exit, refused.error.reason], [14, "output_exists"]);
+      })
+    ),
+));
+
+const containerd = tool("containerd") !== undefined && Deno.uid() === 0;
+
+Deno.test(requiring(
+  { tools: ["docker-registry"], others: { "containerd, as root": containerd } },
+  "with the files of --configs containerd fetches the original names from the mirror",
+  () =>
+    withHome((home) =>
+      withDockerRegistry(async ({ host }) => {
+        const images = someImages();
+        writeBundle(home, images.layout);
+        assert.equal((await load(home, host, "--configs", "configs")).exit, 0);
+        await withContainerd(home, async (ctr) => {
+          const hosts = join(home.path, "configs/containerd/certs.d");
+          const { digest } = images.web;
+          for (
+            const reference of ["docker.io/library/web:1.0", `docker.io/library/web@${digest}`]
+          ) {
+            const words = ["--hosts-dir", hosts, "--all-platforms", reference];
+            assert.match(await ctr("content", "fetch", ...words), /done/);
+            assert.match(await ctr("images", "list"), new RegExp(`${reference} .* ${digest} `));
+          }
+        });
+      })
+    ),
+));
+
+/** Runs `body` with a containerd of its own. */
+async function withContainerd(
+  home: Home,
+  body: (ctr: (...words: string[]) => Promise<string>) => Promise<void>,
+): Promise<void> {
+  const [root, state, address] = ["root", "state", "sock"].map((name) => join(home.path, name));
+  writeFileSync(
+    join(home.path, "containerd.toml"),
+    `version = 2
+root = "${root}"
+state = "${state}"
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+[grpc]
+address = "${address}"
+`,
+  );
+  const daemon = new Deno.Command(tool("containerd")!, {
+    args: ["--config", join(home.path, "containerd.toml")],
+    stderr: "piped",
+  }).spawn();
+  const lines = daemon.stderr.pipeThrough(new TextDecoderStream()).getReader();
+  try {
+    let said = "";
+    while (!said.includes("successfully booted")) {
+      const { value, done } = await lines.read();
+      if (done) throw new Error(`containerd ended: ${said}`);
+      said += value;
+    }
+    await body(async (...words) => {
+      const args = ["--address", address!, ...words];
+      const { stdout, stderr, success } = await new Deno.Command(tool("ctr")!, { args }).output();
+      assert.ok(success, new TextDecoder().decode(stderr));
+      return new TextDecoder().decode(stdout);
+    });
+  } finally {
+    daemon.kill("SIGTERM");
+    void (async () => {
+      while (!(await lines.read()).done);
+    })();
+    await daemon.status;
+  }
+}

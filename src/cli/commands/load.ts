@@ -21,6 +21,10 @@ export const command = defineCommand({
     dryRun: flag("show what would be sent, and send nothing"),
     partial: flag("tag the images that are complete even if others are not"),
     recheck: flag("look for the layers of images that the registry has, and send missing ones"),
+    configs: text(
+      "dir",
+      "write files that make containerd, podman, k3s, OpenShift and trivy use it",
+    ),
   },
   permissions: everyPermission,
   examples: [
