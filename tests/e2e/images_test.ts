@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { manifestTypes } from "../../src/registry/artifact.ts";
 import { Home } from "../support/program.ts";
 import { isRoot, type Needs, requiring, tool } from "../support/needs.ts";
 import { withDockerRegistry } from "../support/registry/docker_registry.ts";
@@ -211,3 +212,36 @@ imagesTest("crane pushes from a layout in a directory", {
     index.digest,
   ]);
 });
+
+imagesTest(
+  "a bundle of images is loaded into a registry under its digests, and a second time nothing is sent",
+  {},
+  async ({ home, host, index, helper, exported }) => {
+    await exported();
+    const words = ["load", "out", "--to", `oci://${host}/mirror`];
+    const first = await home.json(words);
+    assert.equal(first.exit, 0, JSON.stringify(first));
+    const source = host.replace(":", "_");
+    const expected = [
+      { name: `${host}/library/nginx:1.27`, target: "library/nginx:1.27", digest: index.digest },
+      { name: `${host}/team/helper:v1`, target: "team/helper:v1", digest: helper.digest },
+    ].map((one) => ({
+      ...one,
+      target: `${host}/mirror/${source}/${one.target}`,
+      result: "loaded",
+      referrers: 0,
+    }));
+    assert.deepEqual(first.images, expected);
+    for (const { target, digest } of expected) {
+      const [, repository, tag] = /^[^/]+\/(.+):([^:]+)$/.exec(target) ?? [];
+      const answer = await fetch(`http://${host}/v2/${repository}/manifests/${tag}`, {
+        headers: { accept: manifestTypes.join(", ") },
+      });
+      assert.equal(answer.headers.get("docker-content-digest"), digest);
+      await answer.body?.cancel();
+    }
+    const { blobs, manifests, images } = await home.json(words);
+    assert.deepEqual([blobs.sent, manifests], [0, 0]);
+    assert.ok(images.every(({ result }: { result: string }) => result === "unchanged"));
+  },
+);
