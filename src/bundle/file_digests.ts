@@ -9,8 +9,8 @@ export type FileDigest =
   /** A regular file larger than the caller's limit. */
   | { larger: true }
   | { absent: true }
-  /** Description of a link or special file; it was not opened. */
-  | { unsafe: string };
+  /** The error for a link or special file, without its class; it was not opened. */
+  | { unsafe: Pick<StellaError, "message" | "hint"> };
 
 /** Size of the largest file that is read here, in bytes. */
 export const smallFile = 1024 * 1024;
@@ -41,7 +41,7 @@ function open(opener: Opener, path: string) {
     return opener.open(path);
   } catch (error) {
     if (!(error instanceof StellaError) || error.kind !== "unsafe") throw error;
-    return { unsafe: error.message };
+    return { unsafe: { message: error.message, hint: error.hint } };
   }
 }
 

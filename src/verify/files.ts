@@ -45,7 +45,7 @@ export async function openFile(
     findings.add(absent(file));
   } catch (error) {
     if (!(error instanceof StellaError) || error.kind !== "unsafe") throw error;
-    findings.add(unsafe(file.path, error.message, error.hint));
+    findings.add(unsafe(file.path, error));
   }
   return undefined;
 }

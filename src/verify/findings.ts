@@ -1,5 +1,5 @@
 /** Wording of the common findings. */
-import { type Finding, finding } from "../domain/errors.ts";
+import { type Finding, finding, type StellaError } from "../domain/errors.ts";
 import { type BundleFile, indexName } from "../bundle/manifest.ts";
 
 const copyAgain = "copy the file again from an intact copy: it was changed after signing";
@@ -38,7 +38,8 @@ export function absent({ path, volume }: { path: string; volume?: unknown }): Fi
     });
 }
 
-export function unsafe(path: string, found: string, hint?: string): Finding {
+export function unsafe(path: string, error: Pick<StellaError, "message" | "hint">): Finding {
+  const { message: found, hint } = error;
   return finding("unsafe_entry", { path, found, ...(hint === undefined ? {} : { hint }) });
 }
 

@@ -40,7 +40,10 @@ Deno.test("a path that is not a regular file is reported and not opened", async 
     );
     assert.deepEqual([absent, below], [{ absent: true }, { absent: true }]);
     for (const [found, kind] of [[link, "link"], [folder, "link"], [directory, "directory"]]) {
-      assert.match((found as { unsafe: string }).unsafe, new RegExp(`it is a .*${kind}$`));
+      assert.match(
+        (found as { unsafe: { message: string } }).unsafe.message,
+        new RegExp(`it is a .*${kind}$`),
+      );
     }
     return Promise.resolve();
   });
