@@ -29,7 +29,7 @@ interface Site {
   pages: Map<string, string>;
 }
 
-/** The rules as the program writes them for a service that runs, and what their links lead to. */
+/** The rules that the program writes for a running service, and the pages that they link to. */
 async function readSite(): Promise<Site> {
   const home = new Home();
   const service = await home.serve();
@@ -60,27 +60,27 @@ const site = () => read ??= readSite();
 const alerts: [line: number, behaviour: string, alert: string][] = [
   [
     28,
-    "an alert fires where the p99 of export durations is above the SLA of the profile",
+    "an alert fires when the p99 of export durations is above the SLA of the profile",
     "ExportJobDurationP99AboveSLA",
   ],
   [
     29,
-    "an alert fires where an attestation failed its verification within 10 minutes",
+    "an alert fires when an attestation failed verification within the last 10 minutes",
     "ExportAttestationVerificationFailures",
   ],
   [
     30,
-    "an alert fires where pushes to a registry take far longer than before",
+    "an alert fires when pushes to a registry take far longer than before",
     "ExportRegistryPushLatencySpike",
   ],
   [
     30,
-    "an alert fires where too many pushes to a registry fail",
+    "an alert fires when too many pushes to a registry fail",
     "ExportRegistryPushErrorRateHigh",
   ],
   [
     31,
-    "an alert fires where the queue grows and nothing is finished",
+    "an alert fires when the queue grows and no export completes",
     "ExportQueueGrowingWithoutCompletion",
   ],
 ];
@@ -90,7 +90,7 @@ for (const [line, behaviour, alert] of alerts) {
     const { rules, cases, metrics, pages } = await site();
     const rule = rules.find((one) => one.alert === alert);
     assert.ok(rule, `no alert is called ${alert}`);
-    // What it reads are metrics of the service, by way of recordings that are in the same file.
+    // Its expression uses metrics of the service, through recording rules of the same file.
     const recorded = rules.filter(({ record }) => record && rule.expr.includes(record));
     const names = [rule, ...recorded].flatMap(({ expr }) =>
       metricsOf(expr.replaceAll(/\b\w+:[\w:]+/g, ""))
@@ -109,7 +109,7 @@ for (const [line, behaviour, alert] of alerts) {
 Deno.test(askedWith(
   ["promtool"],
   28,
-  "Prometheus finds that the alerts do what their cases say",
+  "promtool confirms that the alerts fire as their test cases expect",
   async (home) => {
     await home.succeed(["assets", "write", "written"]);
     const { code, stdout, stderr } = await new Deno.Command(tool("promtool")!, {

@@ -1,19 +1,20 @@
 /**
- * Acceptance: what the user asked, line by line. Every test names the number of the line it is
- * about and drives the program as a user does: commands, the service through its API, the files
- * that they write. The functions below define a test; Deno.test is called where it stands.
+ * Acceptance tests for each line of the user's request. The name of a test starts with the number
+ * of its line. The tests drive the program as a user does: through commands, the API of the service
+ * and the files that both write. The functions below return a test definition; the test files call
+ * Deno.test.
  */
 import { type Needs, requiring } from "../support/needs.ts";
 import { Home, type Service } from "../support/program.ts";
 
 type Body = (home: Home) => Promise<void> | void;
 
-/** A test of one line, with a home of its own. */
+/** A test of one line, with its own home directory. */
 export function asked(line: number, behaviour: string, body: Body): Deno.TestDefinition {
   return askedWith([], line, behaviour, body);
 }
 
-/** The same for what needs something of the machine. */
+/** Like asked, for a test that needs tools or properties of the machine. */
 export function askedWith(
   needs: string[] | Needs,
   line: number,
@@ -30,7 +31,7 @@ export function askedWith(
   });
 }
 
-/** The same with a service that runs. */
+/** Like asked, with a running service. */
 export function askedOfService(
   line: number,
   behaviour: string,
@@ -46,7 +47,7 @@ export function askedOfService(
   });
 }
 
-/** The command line that exports the profile `kit`: what the binary carries. */
+/** The command line that exports the profile `kit`: the files that the binary carries. */
 export const exportKit = [
   "export",
   "bundle",

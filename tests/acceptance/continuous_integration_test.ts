@@ -1,4 +1,4 @@
-/** The commit: building, testing and running where there is no network. */
+/** The commit section: building, testing and running without a network. */
 import assert from "node:assert/strict";
 import { isLong, tool } from "../support/needs.ts";
 import { root } from "../support/program.ts";
@@ -17,7 +17,7 @@ const needs = {
   others: { "the right to make a namespace": mayUnshare() },
 };
 
-/** Runs a task to its end. @returns what it printed */
+/** Runs a task to completion. @returns what it printed */
 async function task(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["task", "--quiet", ...args],
@@ -41,7 +41,7 @@ Deno.test(askedWith(
 ));
 
 Deno.test(
-  askedWith(needs, 45, "the program exports, verifies and serves in a sealed place", async () => {
+  askedWith(needs, 45, "the program exports, verifies and serves without a network", async () => {
     assert.match(await task("sealed-smoke"), /smoke: all of it without a network/);
   }),
 );

@@ -28,7 +28,7 @@ async function written(home: Home): Promise<string> {
 Deno.test(
   asked(
     10,
-    "the dashboard is imported as it is and names no external data source",
+    "the dashboard can be imported unchanged and names no external data source",
     async (home) => {
       const text = await written(home);
       const { __inputs, __requires, templating }: Dashboard = JSON.parse(text);
@@ -50,7 +50,7 @@ const panels: [line: number, title: string, metric: string][] = [
 
 for (const [line, title, metric] of panels) {
   Deno.test(
-    asked(line, `a panel shows ${title}, from metrics that the service has`, async (home) => {
+    asked(line, `a panel shows ${title} from metrics that the service exposes`, async (home) => {
       const { panels }: Dashboard = JSON.parse(await written(home));
       const panel = panels.find((one) => one.title.toLowerCase() === title);
       assert.ok(panel, `no panel is called ${title}`);

@@ -8,7 +8,7 @@ import { asked, askedOfService, askedWith, exportKit } from "./asked.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
-Deno.test(asked(1, "the tool is a single file that runs on its own", async (home) => {
+Deno.test(asked(1, "the tool is a single self-contained file", async (home) => {
   const installed = installProgram(home, "alone/stella");
   const { code, stdout } = await new Deno.Command(installed, {
     args: ["version", "--json"],
@@ -23,38 +23,40 @@ Deno.test(asked(1, "the tool is a single file that runs on its own", async (home
   assert.ok(forms.includes(form), form);
 }));
 
-Deno.test(asked(2, "it is made with hono, @std/crypto, @std/tar, prom-client and zod", async () => {
-  const { stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["info", "--json", "main.ts"],
-    cwd: root,
-  }).output();
-  const modules: { dependencies?: { specifier: string }[] }[] = JSON.parse(text(stdout)).modules;
-  const used = new Set(
-    modules.flatMap(({ dependencies = [] }) => dependencies.map(({ specifier }) => specifier)),
-  );
-  const { imports } = JSON.parse(readFileSync(join(root, "deno.json"), "utf8"));
-  const sources = {
-    "hono": "npm:hono@",
-    "@std/crypto": "jsr:@std/crypto@",
-    "@std/tar": "jsr:@std/tar@",
-    "prom-client": "npm:prom-client@",
-    "zod": "npm:zod@",
-  };
-  for (const [name, source] of Object.entries(sources)) {
-    assert.ok(used.has(name), `no module of the program imports ${name}`);
-    assert.ok(imports[name].startsWith(source), `${name} is ${imports[name]}`);
-  }
-}));
+Deno.test(
+  asked(2, "it is built with hono, @std/crypto, @std/tar, prom-client and zod", async () => {
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["info", "--json", "main.ts"],
+      cwd: root,
+    }).output();
+    const modules: { dependencies?: { specifier: string }[] }[] = JSON.parse(text(stdout)).modules;
+    const used = new Set(
+      modules.flatMap(({ dependencies = [] }) => dependencies.map(({ specifier }) => specifier)),
+    );
+    const { imports } = JSON.parse(readFileSync(join(root, "deno.json"), "utf8"));
+    const sources = {
+      "hono": "npm:hono@",
+      "@std/crypto": "jsr:@std/crypto@",
+      "@std/tar": "jsr:@std/tar@",
+      "prom-client": "npm:prom-client@",
+      "zod": "npm:zod@",
+    };
+    for (const [name, source] of Object.entries(sources)) {
+      assert.ok(used.has(name), `no module of the program imports ${name}`);
+      assert.ok(imports[name].startsWith(source), `${name} is ${imports[name]}`);
+    }
+  }),
+);
 
 Deno.test(asked(
   3,
-  "deno.json, main.ts, src, tests, dashboards and README.md are the top level",
+  "the top level holds deno.json, main.ts, src, tests, dashboards and README.md",
   async (home) => {
     const named = ["README.md", "dashboards", "deno.json", "main.ts", "src", "tests"];
     const made = ["dist", "node_modules", "out"];
     const found = readdirSync(root).filter((name) => !name.startsWith(".") && !made.includes(name));
     assert.deepEqual(found.sort(), [...named, "LICENSE", "deno.lock"].sort());
-    // The program needs nothing that lies elsewhere.
+    // The program runs without any other file, tests included.
     for (const name of found.filter((name) => name !== "tests")) {
       cpSync(join(root, name), join(home.path, "copy", name), { recursive: true });
     }
@@ -89,7 +91,7 @@ Deno.test(asked(5, "it has export and verify subcommands", async (home) => {
 if (binary === undefined) {
   Deno.test(asked(
     6,
-    "the program from its source is no file to ship, and says what to build",
+    "--include-self is refused from source, with a hint to build the binary",
     async (home) => {
       const ran = await home.json([...exportKit, "--include-self"]);
       assert.equal(ran.exit, 2);
@@ -100,7 +102,7 @@ if (binary === undefined) {
   Deno.test(
     asked(
       6,
-      "the binary ships in an offline bundle, which it verifies from there",
+      "the binary ships in an offline bundle and verifies that bundle",
       async (home) => {
         await home.succeed([...exportKit, "--include-self"]);
         const carried = new Deno.Command(join(home.path, "out/stella"), {
@@ -116,7 +118,7 @@ if (binary === undefined) {
 }
 
 Deno.test(
-  asked(7, "a copy of the binary in a directory of PATH is an installation", async (home) => {
+  asked(7, "copying the binary into a directory of PATH installs it", async (home) => {
     const { path } = home;
     installProgram(home, ".local/bin/stella");
     const run = async (command: string) => {
@@ -145,7 +147,7 @@ Deno.test(asked(8, "it writes the units of a systemd service", async (home) => {
 Deno.test(askedWith(
   ["systemd-analyze"],
   8,
-  "systemd finds little exposed by the units",
+  "systemd-analyze rates the exposure of the units below its thresholds",
   async (home) => {
     await home.succeed(["assets", "write", "--only", "systemd", "units"]);
     for (const [unit, limit] of [["stella.service", 10], ["stella-verify@.service", 3]]) {
@@ -160,7 +162,7 @@ Deno.test(askedWith(
 
 Deno.test(asked(
   9,
-  "a bundle on a read-only stick is verified by somebody who has the public key",
+  "a bundle on a read-only stick is verified with the public key",
   async (home) => {
     await home.succeed(exportKit);
     const stick = join(home.path, "stick");

@@ -1,4 +1,4 @@
-/** The runbook itself, as the service shows it. */
+/** The runbook as the service shows it. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ const headings = [
 
 Deno.test(askedOfService(
   35,
-  "the service shows the runbook, with its headings and the places of the evidence",
+  "the service shows the runbook with its headings and the locations of the evidence",
   async (service, home) => {
     const runbook: string = await service.get("/runbook");
     for (const heading of headings) {
@@ -26,7 +26,7 @@ Deno.test(askedOfService(
     for (const what of ["sprint tracker", "README", "architecture", "implementation plan"]) {
       assert.ok(evidence.includes(what), what);
     }
-    // Where finished bundles lie: one does after an export.
+    // The directory of finished bundles contains one after an export.
     assert.match(evidence, /<code>store<\/code> in the state directory/);
     const job = await service.export({ profile: "kit" });
     assert.ok(existsSync(join(home.state, "store/default/kit", job.id, "manifest.json")));

@@ -23,7 +23,7 @@ Deno.test(askedOfService(
 
 Deno.test(askedOfService(
   26,
-  "status shows version, commit and feature flags, and is compared with a bundle's manifest",
+  "status shows version, commit and feature flags, and compares them with a bundle's manifest",
   async (service, home) => {
     const { version, commit, features } = await service.get("/status");
     assert.match(version, /^\d+\.\d+\.\d+$/);

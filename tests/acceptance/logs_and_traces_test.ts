@@ -1,4 +1,4 @@
-/** The runbook's logs, and its traces: off until a collector of the site is configured. */
+/** The runbook's logs and traces. Traces are off until a collector is configured. */
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { asked, askedOfService } from "./asked.ts";
 
 Deno.test(askedOfService(
   23,
-  "log lines of an export carry exportId, profile and tenant, the last one its bundle",
+  "log lines of an export carry exportId, profile and tenant, and the last one the bundle",
   async (service) => {
     const job = await service.export({ profile: "kit" });
     await service.stop();
@@ -21,7 +21,7 @@ Deno.test(askedOfService(
   },
 ));
 
-/** Whether a service traces, as it says itself, after one export. */
+/** Whether the service reports, after one export, that traces are on. */
 async function traces(home: Home): Promise<boolean> {
   const service = await home.serve();
   try {
@@ -35,7 +35,7 @@ async function traces(home: Home): Promise<boolean> {
 Deno.test(
   asked(
     24,
-    "traces are off by default and go to the collector that is configured",
+    "traces are off by default and are sent to the configured collector",
     async (home) => {
       const received: string[] = [];
       const collector = Deno.serve(

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { asked } from "./asked.ts";
 import { metricsAfterExport } from "./scrape.ts";
 
-/** A bucket of the profile that counts everything, with the given value. */
+/** The +Inf bucket of the profile, with the given value. */
 const bucket = (name: string, value: number) =>
   new RegExp(
     `^${name}_bucket\\{(?=[^}]*profile="kit")(?=[^}]*le="\\+Inf")[^}]*\\} ${value}$`,
@@ -23,15 +23,15 @@ const samples: [line: number, behaviour: string, sample: RegExp][] = [
   ],
   [
     19,
-    "export_registry_push_latency_seconds_bucket is there for a profile before its first push",
+    "export_registry_push_latency_seconds_bucket is exposed for a profile before its first push",
     bucket("export_registry_push_latency_seconds", 0),
   ],
   [
     20,
-    "export_attestation_failures_total is there for each reason",
+    "export_attestation_failures_total is exposed for each reason",
     /^export_attestation_failures_total\{reason="signature_invalid"\} 0$/m,
   ],
-  [21, "export_queue_depth is the number of jobs that wait", /^export_queue_depth 0$/m],
+  [21, "export_queue_depth is the number of queued jobs", /^export_queue_depth 0$/m],
   [
     22,
     "export_manifest_publish_total counts manifests by their result",

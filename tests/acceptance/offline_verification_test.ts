@@ -7,7 +7,7 @@ import { tool } from "../support/needs.ts";
 import { asked, askedOfService, askedWith, exportKit } from "./asked.ts";
 
 Deno.test(
-  asked(32, "the dashboard reads the scrape that is labeled export-center", async (home) => {
+  asked(32, "the dashboard reads the metrics of the scrape job export-center", async (home) => {
     await home.succeed(["assets", "write", "kit"]);
     const read = (name: string) => readFileSync(join(home.path, "kit/dashboards", name), "utf8");
     const { scrape_configs } = parse(read("prometheus.yml"));
@@ -25,7 +25,7 @@ Deno.test(
   askedWith(
     ["promtool"],
     32,
-    "Prometheus takes the scrape configuration as it is",
+    "promtool accepts the scrape configuration unchanged",
     async (home) => {
       await home.succeed(["assets", "write", "kit"]);
       const { code, stderr } = await new Deno.Command(tool("promtool")!, {
@@ -37,16 +37,22 @@ Deno.test(
   ),
 );
 
-Deno.test(asked(33, "every file of the manifest lies beside it, with its size", async (home) => {
-  await home.succeed(exportKit);
-  const out = join(home.path, "out");
-  const { files } = JSON.parse(readFileSync(join(out, "manifest.json"), "utf8"));
-  assert.ok(files.length >= 2);
-  for (const { path, size } of files) {
-    assert.ok(existsSync(join(out, path)), path);
-    assert.equal(Deno.statSync(join(out, path)).size, size, path);
-  }
-}));
+Deno.test(
+  asked(
+    33,
+    "every file that the manifest lists lies beside it and has the listed size",
+    async (home) => {
+      await home.succeed(exportKit);
+      const out = join(home.path, "out");
+      const { files } = JSON.parse(readFileSync(join(out, "manifest.json"), "utf8"));
+      assert.ok(files.length >= 2);
+      for (const { path, size } of files) {
+        assert.ok(existsSync(join(out, path)), path);
+        assert.equal(Deno.statSync(join(out, path)).size, size, path);
+      }
+    },
+  ),
+);
 
 Deno.test(askedWith(
   ["jq", "sha256sum"],
@@ -67,7 +73,7 @@ Deno.test(askedWith(
 
 Deno.test(askedOfService(
   34,
-  "version and commit of the service are those of the bundle's manifest, else status fails",
+  "status fails unless the service has the version and commit of the bundle's manifest",
   async (service, home) => {
     await home.succeed(exportKit);
     const path = join(home.path, "out/manifest.json");

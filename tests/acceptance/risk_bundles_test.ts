@@ -1,4 +1,4 @@
-/** The commit: risk bundles, their store, their signer and their reader. */
+/** The commit section: risk bundles, their store, their signer and their reader. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { exportRisk, riskConfig } from "./risk_config.ts";
 
 Deno.test(asked(
   36,
-  "a risk bundle joins its providers, made by hand and as a job of the service",
+  "a risk bundle joins its providers, exported by the command or by a job of the service",
   async (home) => {
     const config = riskConfig(home);
     const made = await home.json([...exportRisk, ...config]);
@@ -27,7 +27,7 @@ Deno.test(asked(
 
 Deno.test(asked(
   37,
-  "the service keeps its bundles in a store of files, by tenant and profile",
+  "the service stores its bundles as files, by tenant and profile",
   async (home) => {
     const service = await home.serve(riskConfig(home));
     const job = await service.export({ profile: "risk" });
@@ -43,14 +43,14 @@ Deno.test(asked(
 
 Deno.test(asked(
   38,
-  "a shared secret signs a bundle by HMAC, and only it verifies the bundle",
+  "a bundle with an HMAC signature is verified only with the same shared secret",
   async (home) => {
     for (const name of ["shared", "other"]) {
       await home.succeed(["keys", "generate", "--algorithm", "hmac", "--out", `keys/${name}.key`]);
     }
     const secret = ["--secret", "keys/shared.key"];
     await home.succeed([...exportRisk, ...riskConfig(home), ...secret]);
-    // Another machine: it has neither the signing key nor its trust, only the shared file.
+    // Another machine, which has the shared secret but neither the signing key nor trusted keys.
     const far = new Home();
     const verify = (more: string[]) =>
       far.json(["verify", join(home.path, "out"), ...more], { cwd: home.path });
@@ -72,7 +72,7 @@ Deno.test(asked(
   },
 ));
 
-Deno.test(asked(39, "builder, job and signing have unit tests, which pass", async (home) => {
+Deno.test(asked(39, "the unit tests of builder, job and signing pass", async (home) => {
   const suites = [
     "tests/risk/join_test.ts",
     "tests/risk/bad_records_test.ts",

@@ -1,4 +1,4 @@
-/** What a service says of itself after one export, asked once for all tests of a file. */
+/** The metrics of a service after one export, read once for all tests of a file. */
 import assert from "node:assert/strict";
 import { Home } from "../support/program.ts";
 
@@ -26,7 +26,7 @@ async function scrape(): Promise<string> {
   }
 }
 
-/** The metrics that a PromQL expression reads, by the names of their families. */
+/** The names of the metric families that a PromQL expression reads. */
 export function metricsOf(expression: string): string[] {
   const names = expression.match(/\bexport_[a-z0-9_]+/g) ?? [];
   return [...new Set(names.map((name) => name.replace(/_(bucket|count|sum)$/, "")))];

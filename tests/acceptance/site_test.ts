@@ -1,4 +1,4 @@
-/** The commit: egress, the timeline, spans, and the second dashboard. */
+/** The commit section: egress, the timeline, spans, and the second dashboard. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -27,7 +27,7 @@ Deno.test(asked(
       );
       // JSON is YAML.
       writeFileSync(config, JSON.stringify({ version: 1, egress }));
-      // One of each kind: a table of all of them is a unit test.
+      // One allowed and one refused destination; a unit test covers all of them.
       const asked = [...allowed.slice(0, 1), ...denied.slice(0, 1)];
       const ran = await Promise.all(
         asked.map((destination) =>
@@ -44,7 +44,7 @@ Deno.test(asked(
   },
 ));
 
-Deno.test(asked(41, "a sealed site connects to nothing but what its list names", async (home) => {
+Deno.test(asked(41, "a sealed site connects only to the destinations in its list", async (home) => {
   const config = riskConfig(
     home,
     [
@@ -80,7 +80,7 @@ Deno.test(asked(41, "a sealed site connects to nothing but what its list names",
 Deno.test(
   asked(
     42,
-    "the timeline of an export is read by tenant and by the id of an event",
+    "the timeline of an export can be queried by tenant and by event id",
     async (home) => {
       const service = await home.serve(riskConfig(home, "tenants: [default, lab]"));
       const job = await service.export({ profile: "risk" });
@@ -110,7 +110,7 @@ Deno.test(
   ),
 );
 
-Deno.test(asked(43, "stella spans keeps the spans that are sent to it by OTLP", async (home) => {
+Deno.test(asked(43, "stella spans stores the spans that it receives over OTLP", async (home) => {
   const sink = await startSpans(home, "spans.ndjson");
   const span = { traceId: "a".repeat(32), spanId: "b".repeat(16), name: "export" };
   const sent = { resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] };
@@ -124,7 +124,7 @@ Deno.test(asked(43, "stella spans keeps the spans that are sent to it by OTLP", 
   assert.deepEqual(JSON.parse(readFileSync(join(home.path, "spans.ndjson"), "utf8")), sent);
 }));
 
-Deno.test(asked(43, "a configuration of a collector comes with the program", async (home) => {
+Deno.test(asked(43, "the program comes with a collector configuration", async (home) => {
   await home.succeed(["assets", "write", "kit"]);
   const config = readFileSync(join(home.path, "kit/dashboards/otel-collector.yaml"), "utf8");
   const { receivers, exporters, service } = parse(config);
