@@ -12,7 +12,7 @@ import { requiring, tool } from "../support/needs.ts";
 const root = new URL("../../", import.meta.url);
 const sources = new URL("src/assets/systemd/", root);
 
-Deno.test("assets come in the order of their bytes, each once", () => {
+Deno.test("assets are sorted by the bytes of their paths and have no duplicates", () => {
   const paths = assets().map(({ path }) => path);
   assert.deepEqual(
     paths,
@@ -20,7 +20,7 @@ Deno.test("assets come in the order of their bytes, each once", () => {
   );
 });
 
-Deno.test("assets are the files they were made from, byte for byte", () => {
+Deno.test("assets are byte-identical to their source files", () => {
   for (const { path, bytes, kind } of assets()) {
     if (kind === "sbom") continue;
     const source = kind === "unit"
@@ -30,7 +30,7 @@ Deno.test("assets are the files they were made from, byte for byte", () => {
   }
 });
 
-Deno.test("assets hold one SBOM, of this build, the same each time", () => {
+Deno.test("assets contain one reproducible SBOM of this build", () => {
   const sbom = () =>
     assets().filter(({ kind }) => kind === "sbom").map(({ bytes }) =>
       Buffer.from(bytes).toString()
@@ -42,10 +42,12 @@ Deno.test("assets hold one SBOM, of this build, the same each time", () => {
   assert.equal(metadata.component.properties[0].value, build().commit);
 });
 
-/** What a binary of each form writes; from source it is what every form can run under. */
+/**
+ * The units that a binary of each form writes; from source, units that every form can run under.
+ */
 const forms = ["compiled", "portable"] as const;
 
-/** Runs systemd-analyze on the units of a form. @returns what it says of each */
+/** Runs systemd-analyze on the units of a form. @returns its output for each */
 function analyze(form: typeof forms[number], ...args: string[]): Map<string, string> {
   const directory = Deno.makeTempDirSync({ prefix: "stella-units-" });
   try {
@@ -62,13 +64,13 @@ function analyze(form: typeof forms[number], ...args: string[]): Map<string, str
   }
 }
 
-/** systemd's own measure, lower is better. */
+/** The exposure level of systemd-analyze; lower is better. */
 const exposure: Record<string, number> = { "stella.service": 1.0, "stella-verify@.service": 0.3 };
 
 for (const form of forms) {
   Deno.test(requiring(
     ["systemd-analyze"],
-    `the units of the ${form} form are exposed to at most 1.0 and 0.3`,
+    `the units of the ${form} form have exposure levels of at most 1.0 and 0.3`,
     () => {
       const printed = analyze(form, "security", "--offline=true", "--no-pager");
       for (const [name, max] of Object.entries(exposure)) {
@@ -81,9 +83,9 @@ for (const form of forms) {
 
   Deno.test(requiring(
     ["systemd-analyze"],
-    `systemd understands every line of the ${form} form's units`,
+    `systemd-analyze accepts every line of the ${form} form's units`,
     () => {
-      // The only thing it may miss is the program, which is not at its place on this machine.
+      // The only permitted complaint: the program is not installed on this machine.
       const known = /^$|Command \/usr\/local\/bin\/stella is not executable/;
       for (const [name, printed] of analyze(form, "verify", "--man=no")) {
         assert.deepEqual(printed.split("\n").filter((line) => !known.test(line)), [], name);
@@ -92,7 +94,7 @@ for (const form of forms) {
   ));
 }
 
-Deno.test("memory for machine code is forbidden to the form that can do without", () => {
+Deno.test("only the portable form runs with MemoryDenyWriteExecute", () => {
   const printed = (form: Form) =>
     /^MemoryDenyWriteExecute=(.*)$/m.exec(units(form)["stella-verify@.service"]!)?.[1];
   const all = ["compiled", "portable", "script", "source"] as const;
@@ -100,8 +102,8 @@ Deno.test("memory for machine code is forbidden to the form that can do without"
 });
 
 /**
- * What denort and glibc's loader obey before the program's first line (ld.so(8)); the program
- * cannot refuse them.
+ * Variables that denort and glibc's loader (ld.so(8)) obey before the program's first line, so that
+ * the program cannot refuse them.
  */
 const beforeFirstLine = [
   ..."LOG TOKIO_EVENT_INTERVAL TOKIO_GLOBAL_QUEUE_INTERVAL TOKIO_MAX_IO_EVENTS_PER_TICK".split(" "),
@@ -118,7 +120,7 @@ const beforeFirstLine = [
   ].map((name) => `LD_${name}`),
 );
 
-Deno.test("the units take away the variables that act past the program's permissions or before it", () => {
+Deno.test("the units unset the variables that bypass the program's permissions or act before it starts", () => {
   for (const [name, text] of forms.flatMap((form) => Object.entries(units(form)))) {
     const lines = text.matchAll(/^UnsetEnvironment=(.*)$/gm);
     const unset = [...lines].flatMap((found) => found[1]!.split(" ")).sort();
@@ -127,11 +129,11 @@ Deno.test("the units take away the variables that act past the program's permiss
   }
 });
 
-Deno.test("the unit has what the service needs to start and stop in order", () => {
+Deno.test("the unit has the settings that the service needs to start and stop cleanly", () => {
   const unit = units("compiled")["stella.service"]!;
   const needed = ["Type=notify", "NotifyAccess=main", "WatchdogSec=60", "StateDirectory=stella"];
   for (const line of needed) assert.ok(unit.includes(`\n${line}\n`), line);
-  // Longer than the service itself waits for a running export.
+  // Longer than the service waits for a running export.
   assert.ok(Number(/^TimeoutStopSec=(\d+)$/m.exec(unit)?.[1]) > 60);
   assert.match(unit, /^RestrictAddressFamilies=.*\bAF_UNIX\b/m);
 });

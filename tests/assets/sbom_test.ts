@@ -40,14 +40,14 @@ function imports(text: string, name: string): boolean {
   );
 }
 
-Deno.test("the program depends on exactly the packages that its sources import, and on Deno", () => {
+Deno.test("the SBOM lists exactly the packages that the sources import, and Deno", () => {
   const { dependencies } = render(lock);
   const names = dependencies[0]?.dependsOn.map((ref) => ref.replace(/^pkg:\w+\/|@v?[^@]+$/g, ""));
   const expected = [...imported()].map((name) => name.replace("@", "%40"));
   assert.deepEqual(names?.sort(), [...expected, "denoland/deno"].sort());
 });
 
-Deno.test("every dependency is a component, and every component is reached", () => {
+Deno.test("every dependency is a component, and every component is reachable", () => {
   const { components, dependencies } = render(lock);
   const refs = components.map((component) => component["bom-ref"]);
   assert.deepEqual(refs, [...new Set(refs)]);
@@ -55,21 +55,21 @@ Deno.test("every dependency is a component, and every component is reached", () 
   assert.deepEqual([...reached].sort(), refs.sort());
 });
 
-Deno.test("the platform is the part of Deno that the binary holds, by its own version", () => {
+Deno.test("the platform is the Deno runtime that the binary contains, with its own version", () => {
   const runtime = { name: "denort", version: "2.9.4" } as const;
   const { components } = JSON.parse(renderSbom(lock, { ...built, runtime })) as Document;
   const purl = "pkg:github/denoland/deno@v2.9.4#cli/rt";
   assert.deepEqual(components[0], { type: "platform", "bom-ref": purl, ...runtime, purl });
 });
 
-Deno.test("the document has neither time nor number of its own, and no package of the tests", () => {
+Deno.test("the SBOM has no timestamp, no serial number and no package that only tests use", () => {
   const document = render(lock);
   assert.equal(document.specVersion, "1.6");
   assert.deepEqual([document.serialNumber, document.metadata.timestamp], [undefined, undefined]);
   assert.ok(!/fast-check|sigstore|pure-rand/.test(renderSbom(lock, built)));
 });
 
-Deno.test("scopes, peers, several versions and digests of a lock are read", () => {
+Deno.test("scopes, peers, several versions and digests are read from a lock file", () => {
   const npm = {
     "@a/b@1.0.0_c@2.0.0": { integrity: "sha512-AAEC", dependencies: ["c@2.0.0"] },
     "c@1.0.0": {},
@@ -106,7 +106,7 @@ Deno.test("scopes, peers, several versions and digests of a lock are read", () =
   });
 });
 
-Deno.test("a lock that lacks what it names is refused", () => {
+Deno.test("a lock file that refers to a missing entry is refused", () => {
   const text = JSON.stringify({ specifiers: { "npm:a@1": "1.0.0" }, npm: {} });
   assert.throws(() => render(text), /deno.lock lacks a@1.0.0/);
 });

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { checkBeside, checkSelf, encodePlaces, trailerMagic } from "../../src/assets/self.ts";
 
-/** A file that ends as a portable stella does, longer than the reader's buffer. */
+/** A file with the trailer of a portable stella, larger than the reader's buffer. */
 function sample(): Buffer {
   const program = Buffer.alloc(1_500_000, "program");
   const places = { imageOffset: 4096, imageSize: 2 ** 33, scriptOffset: 1_000_000, scriptSize: 7 };
@@ -26,13 +26,13 @@ async function check(bytes: Uint8Array) {
   }
 }
 
-Deno.test("the digest of an unchanged file is right", async () => {
+Deno.test("an unchanged file matches its digest", async () => {
   const bytes = sample();
   const expected = bytes.toString("hex", bytes.length - 40, bytes.length - 8);
   assert.deepEqual(await check(bytes), { ok: true, expected, found: expected });
 });
 
-Deno.test("a changed byte shows wherever it is", async () => {
+Deno.test("a changed byte is detected at every position", async () => {
   const length = sample().length;
   for (const at of [0, 700_000, 1_499_999, length - 72, length - 41, length - 40, length - 9]) {
     const bytes = sample();
@@ -42,7 +42,7 @@ Deno.test("a changed byte shows wherever it is", async () => {
   }
 });
 
-Deno.test("a file that ends otherwise is not right, and nothing is expected of it", async () => {
+Deno.test("a file without the trailer fails the check and has no expected digest", async () => {
   const whole = sample();
   for (const bytes of [whole.subarray(0, -1), whole.subarray(0, 20), Buffer.alloc(0)]) {
     const { ok, expected, found } = await check(bytes);
@@ -51,7 +51,7 @@ Deno.test("a file that ends otherwise is not right, and nothing is expected of i
   }
 });
 
-Deno.test("a program without a digest of its own is compared with the one beside it", async () => {
+Deno.test("a program without an embedded digest is compared with the digest file beside it", async () => {
   const directory = mkdtempSync(`${tmpdir()}/stella-self-`);
   const [path, digestFile] = [`${directory}/stella`, `${directory}/stella.sha256`];
   const expected = createHash("sha256").update("program").digest("hex");
@@ -83,7 +83,7 @@ Deno.test("a program without a digest of its own is compared with the one beside
   }
 });
 
-Deno.test("the places are little-endian numbers of eight bytes", () => {
+Deno.test("the offsets are 64-bit little-endian integers", () => {
   const places = { imageOffset: 1, imageSize: 2 ** 33, scriptOffset: 3, scriptSize: 4 };
   assert.equal(
     encodePlaces(places).toString("hex"),

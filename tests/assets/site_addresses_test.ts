@@ -3,7 +3,7 @@ import { placeholders, siteAddress, withAddresses } from "../../src/assets/site_
 
 const text = `a ${placeholders.base}/runbook/X b ${placeholders.grafana}/d/y`;
 
-Deno.test("addresses take the place of the placeholders, each by itself", () => {
+Deno.test("each address replaces its own placeholder", () => {
   assert.equal(
     withAddresses(text, { base: "http://10.0.0.5:8420", grafana: "https://g" }),
     "a http://10.0.0.5:8420/runbook/X b https://g/d/y",
@@ -19,7 +19,7 @@ Deno.test("addresses take the place of the placeholders, each by itself", () => 
   );
 });
 
-Deno.test("an address is http or https and nothing that could leave its place in YAML", () => {
+Deno.test("an address is an http or https URL that cannot break out of its YAML value", () => {
   assert.equal(siteAddress("http://10.0.0.5:8420/"), "http://10.0.0.5:8420");
   assert.equal(siteAddress("https://site/stella/"), "https://site/stella");
   for (
