@@ -1,6 +1,4 @@
-/**
- * A right signature is not enough: what was signed has to be a statement about this very manifest.
- */
+/** A valid signature is not enough: the signed statement has to be about this manifest. */
 import assert from "node:assert/strict";
 import { checkAttestation } from "../../src/attest/check/check.ts";
 import { sha256 } from "../../src/domain/hash.ts";
@@ -90,7 +88,7 @@ const statements: [string, Recipe["statement"], string][] = [
   ["a float", (s) => ({ ...s, predicate: { x: 1.5 } }), malformed],
 ];
 
-Deno.test("a valid signature over a wrong statement is refused (CVE-2026-39395, CVE-2022-35929)", () => {
+Deno.test("a valid signature over the wrong statement is refused (CVE-2026-39395, CVE-2022-35929)", () => {
   for (const [about, statement, expected] of statements) {
     assert.deepEqual(check(statement), [expected], about);
     assert.deepEqual(check(statement, []), [expected], `${about}: by a stranger it is no better`);

@@ -6,14 +6,14 @@ import { attestationName, manifestName } from "../../src/bundle/manifest.ts";
 import { makeBundle, type Recipe, type TestKey, testKey } from "../support/bundle_fixture.ts";
 import { always, fc } from "../support/property.ts";
 
-// deno-lint-ignore no-explicit-any -- tests put any shape in place of the right one
+// deno-lint-ignore no-explicit-any -- tests replace values by values of any type
 type Loose = any;
 
 const key = testKey("maker");
 const other = testKey("other");
 const stranger = testKey("stranger");
 const trusted = [other.trusted, key.trusted];
-// The text makes all digits of base64 appear, those too that the URL-safe form writes otherwise.
+// The text produces every base64 digit, including those that differ in the URL-safe alphabet.
 const good = makeBundle({ key, statement: (s) => ({ ...s, note: "???>>>~~~???>>~~?>~" }) });
 const manifestBytes = good.files.get(manifestName)!;
 const right = good.files.get(attestationName)!;
@@ -35,7 +35,7 @@ function signed(recipe: Recipe): [Uint8Array, Uint8Array] {
   return [files.get(attestationName)!, files.get(manifestName)!];
 }
 
-Deno.test("a trusted signature over exactly these bytes has no finding", () => {
+Deno.test("a valid signature by a trusted key has no finding", () => {
   for (const algorithm of ["ed25519", "p256"] as const) {
     const maker = testKey("maker", algorithm);
     const { files } = makeBundle({ key: maker });
@@ -59,13 +59,13 @@ Deno.test("a valid signature by an unknown key is untrusted, reports the key, an
   }
 });
 
-Deno.test("an older attestation, whose signature has the hint as its keyid too, is still accepted", () => {
+Deno.test("an attestation of an earlier build, whose signature repeats the hint as keyid, is accepted", () => {
   const older = changed(withKeyid(key.trusted.keyid));
   assert.notDeepEqual(older, Buffer.from(right));
   const result = check(older);
   assert.deepEqual([result.codes, result.signer], [[], key.trusted]);
   assert.deepEqual(check(older, manifestBytes, []).codes, ["untrusted key_unknown"]);
-  // No bit of it can be changed either.
+  // A change of any bit of it is refused, too.
   for (let at = 0; at < older.length; at++) {
     const bytes = Buffer.from(older);
     bytes[at]! ^= 1;
@@ -81,7 +81,7 @@ function named(hint: string): (bundle: Loose) => void {
   return (b) => b.verificationMaterial.publicKey.hint = hint;
 }
 
-/** As earlier builds wrote it: the keyid of the signature in addition to the hint. */
+/** The attestation as earlier builds wrote it: with the hint repeated as the signature's keyid. */
 function withKeyid(keyid: unknown): (bundle: Loose) => void {
   return (b) => b.dsseEnvelope.signatures[0].keyid = keyid;
 }
@@ -179,7 +179,7 @@ const changes: [string, (bundle: Loose) => void, string][] = [
   }, malformed],
 ];
 
-/** The base64 digit whose decoded bits are the same, and whose unused ones differ. */
+/** The base64 digit with the same decoded bits and different unused bits. */
 function nextTail(tail: string): string {
   const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   return `${digits[digits.indexOf(tail[0]!) ^ 1]}==`;
@@ -212,7 +212,7 @@ const texts: [string, (text: string) => string][] = [
   ["500,000 brackets", () => "[".repeat(500_000)],
 ];
 
-Deno.test("every other encoding of the attestation is refused as malformed", () => {
+Deno.test("every non-canonical encoding of the attestation is refused as malformed", () => {
   for (const [about, change] of texts) {
     assert.deepEqual(
       check(Buffer.from(change(Buffer.from(right).toString()))).codes,
@@ -252,7 +252,7 @@ Deno.test("the attestation of one manifest is refused for another", () => {
   assert.deepEqual(check(right, new Uint8Array(0)).codes, [subject]);
 });
 
-Deno.test("property: an attestation with one byte changed is never accepted and never an exception", () => {
+Deno.test("property: an attestation with one byte changed is never accepted and never throws", () => {
   always(
     fc.property(fc.nat(right.length - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
       const bytes = Buffer.from(right);

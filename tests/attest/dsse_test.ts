@@ -17,7 +17,7 @@ function pae(type: string, body: string): string {
   return Buffer.from(preAuthEncoding(type, Buffer.from(body))).toString();
 }
 
-Deno.test("the pre-authentication encoding, by the protocol's own definition", () => {
+Deno.test("the pre-authentication encoding matches the definition of the DSSE protocol", () => {
   assert.equal(
     pae("http://example.com/HelloWorld", "hello world"),
     "DSSEv1 29 http://example.com/HelloWorld 11 hello world",
@@ -40,7 +40,7 @@ function envelopeOf(key: TestKey, type = payloadType, body = "{}"): Envelope {
 }
 
 for (const algorithm of ["ed25519", "p256"] as const) {
-  Deno.test(`${algorithm}: type and body are both signed`, () => {
+  Deno.test(`${algorithm}: the signature covers both type and body`, () => {
     const key = testKey("one", algorithm);
     const other = testKey("two", algorithm);
     const good = envelopeOf(key);
@@ -71,7 +71,7 @@ for (const algorithm of ["ed25519", "p256"] as const) {
     assert.equal(verifyEnvelope(good, [other.trusted]), undefined, "another key");
   });
 
-  Deno.test(`${algorithm}: every bit of a signature counts`, () => {
+  Deno.test(`${algorithm}: a signature with any bit flipped is refused`, () => {
     const key = testKey("one", algorithm);
     const good = envelopeOf(key);
     for (let bit = 0; bit < good.signature.length * 8; bit++) {
@@ -82,7 +82,7 @@ for (const algorithm of ["ed25519", "p256"] as const) {
   });
 }
 
-Deno.test("ed25519: a signature is the same each time, and S + L is none (RFC 8032, 5.1.7)", () => {
+Deno.test("ed25519: signatures are deterministic, and S + L is refused (RFC 8032, 5.1.7)", () => {
   const key = testKey();
   const good = envelopeOf(key);
   assert.deepEqual(good, envelopeOf(key));
@@ -98,7 +98,7 @@ Deno.test("p256: DER integers with a leading zero and with fewer bytes verify", 
   const seen = new Set<string>();
   for (let i = 0; i < 5000 && seen.size < 4; i++) {
     const made = envelopeOf(key, payloadType, String(i));
-    // As other tools sign: half of theirs have the larger s.
+    // Signatures of other tools: half of them have the larger s.
     const der = sign("sha256", preAuthEncoding(payloadType, made.payload), key.privatePem);
     const envelope = { ...made, signature: der };
     const r = der[3]!;
@@ -151,7 +151,7 @@ Deno.test("a key of another algorithm never verifies, and RSA, P-384 and Ed448 k
   ]);
 });
 
-Deno.test("the keyid is base64 of the sha256 of the SPKI, as sigstore's hint", () => {
+Deno.test("the keyid is the base64 SHA-256 digest of the SPKI, like sigstore's hint", () => {
   const { publicPem, trusted } = testKey();
   const der = Buffer.from(publicPem.split("\n").slice(1, -2).join(""), "base64");
   assert.equal(trusted.keyid, createHash("sha256").update(der).digest("base64"));
@@ -159,7 +159,7 @@ Deno.test("the keyid is base64 of the sha256 of the SPKI, as sigstore's hint", (
   assert.match(trusted.keyid, /^[A-Za-z0-9+/]{43}=$/);
 });
 
-Deno.test("encodeBundle: the one encoding, byte for byte, without and with a keyid", () => {
+Deno.test("encodeBundle writes the canonical encoding, with and without a keyid", () => {
   const attestation = {
     payloadType,
     payload: Buffer.from("{}"),
@@ -174,7 +174,7 @@ Deno.test("encodeBundle: the one encoding, byte for byte, without and with a key
   assert.equal(text(encodeBundle({ ...attestation, keyid: "id" })), expected(',"keyid":"id"'));
 });
 
-Deno.test("an attestation has no keyid: cosign skips a signature with one that is not its own kind", () => {
+Deno.test("an attestation has no keyid, because cosign skips signatures with a foreign keyid", () => {
   const key = testKey();
   const { dsseEnvelope, verificationMaterial } = JSON.parse(
     Buffer.from(attest(Buffer.from("{}"), key.signer)).toString(),

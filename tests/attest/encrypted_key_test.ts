@@ -1,6 +1,6 @@
 /**
- * Keys under a passphrase: ours open with OpenSSL and OpenSSL's with ours, and what is wrong is
- * said without a word of the secret.
+ * Keys encrypted with a passphrase: stella and OpenSSL read each other's keys, and error messages
+ * do not reveal the secret.
  */
 import assert from "node:assert/strict";
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
@@ -37,7 +37,7 @@ function usage(work: () => unknown): string {
   throw new Error("it was not refused");
 }
 
-Deno.test("a key is made under a passphrase, is its owner's alone, and opens with nothing else", async () => {
+Deno.test("a key created with a passphrase has mode 0600 and opens only with that passphrase", async () => {
   await withDirectory((root) => {
     const [path, file] = [join(root, "k.key"), join(root, "phrase")];
     writeFileSync(file, `${phrase}\r\n`, { mode: 0o600 });
@@ -51,7 +51,7 @@ Deno.test("a key is made under a passphrase, is its owner's alone, and opens wit
   });
 });
 
-Deno.test("each fault of a passphrase has its message", async () => {
+Deno.test("each passphrase error has its own message", async () => {
   await withDirectory((root) => {
     const file = (name: string, content: string, mode = 0o600) => {
       writeFileSync(join(root, name), content, { mode });
@@ -89,7 +89,7 @@ async function openssl(...args: string[]): Promise<string> {
 
 for (const algorithm of ["ed25519", "p256"] as const) {
   Deno.test(
-    requiring(["openssl"], `OpenSSL opens an ${algorithm} key that stella protects`, async () => {
+    requiring(["openssl"], `OpenSSL reads an ${algorithm} key that stella encrypted`, async () => {
       await withDirectory(async (root) => {
         const [path, file] = [join(root, "k.key"), join(root, "phrase")];
         writeFileSync(file, phrase, { mode: 0o600 });
@@ -108,7 +108,7 @@ for (const algorithm of ["ed25519", "p256"] as const) {
   );
 }
 
-Deno.test(requiring(["openssl"], "stella opens what OpenSSL protects", async () => {
+Deno.test(requiring(["openssl"], "stella reads keys that OpenSSL encrypted", async () => {
   await withDirectory(async (root) => {
     const file = join(root, "phrase");
     writeFileSync(file, phrase, { mode: 0o600 });

@@ -41,13 +41,13 @@ function statementOf(bundleDigest: string): Uint8Array {
   });
 }
 
-/** code, reason and signer of a check with the one secret. */
+/** Code, reason and signer of a check with one secret. */
 function verdictOf(bytes: Uint8Array, secrets = [secret], over = manifest) {
   const { signer: by, findings } = checkHmac(file, bytes, over, secrets);
   return [findings[0]?.kind ?? "ok", findings[0]?.reason ?? by?.name];
 }
 
-Deno.test("an HMAC signature is accepted with its secret, and has the same bytes each time", () => {
+Deno.test("an HMAC signature is accepted with its secret and is deterministic", () => {
   assert.deepEqual(verdictOf(signedBySecret), ["ok", "shared"]);
   assert.deepEqual(verdictOf(signedBySecret, [other, secret]), ["ok", "shared"]);
   assert.deepEqual(signWithSecret(secret, statement), signedBySecret);
@@ -56,7 +56,7 @@ Deno.test("an HMAC signature is accepted with its secret, and has the same bytes
   assert.match(envelope.signatures[0].keyid, /^hmac-sha256:/);
 });
 
-Deno.test("an envelope in another encoding is malformed, though its MAC is right", () => {
+Deno.test("an envelope in a non-canonical encoding is malformed even if its MAC is valid", () => {
   const text = new TextDecoder().decode(signedBySecret);
   for (const other of [text.trimEnd(), JSON.stringify(JSON.parse(text), null, 1) + "\n"]) {
     const found = verdictOf(new TextEncoder().encode(other));
@@ -82,7 +82,7 @@ Deno.test("the MAC is HMAC-SHA256 over the prefix and the DSSE encoding", () => 
   );
 });
 
-Deno.test("another secret gives key_unknown, another manifest an invalid HMAC signature", () => {
+Deno.test("another secret gives key_unknown, and another manifest gives subject_mismatch", () => {
   assert.deepEqual(verdictOf(signedBySecret, [other]), ["untrusted", "key_unknown"]);
   assert.deepEqual(verdictOf(signedBySecret, []), ["untrusted", "key_unknown"]);
   assert.deepEqual(verdictOf(signedBySecret, [secret], manifest.slice(1)), [
@@ -91,7 +91,7 @@ Deno.test("another secret gives key_unknown, another manifest an invalid HMAC si
   ]);
 });
 
-Deno.test("no bit of the envelope file can be changed", () => {
+Deno.test("an envelope file with any bit flipped is refused", () => {
   for (let at = 0; at < signedBySecret.length; at++) {
     for (const bit of [1, 32]) {
       const changed = signedBySecret.slice();
@@ -124,7 +124,7 @@ function macWith(key: Uint8Array | string, prefix = "stella-hmac-sha256\n"): Uin
     .digest();
 }
 
-Deno.test("a public key used as the secret of an HMAC passes for no signature", () => {
+Deno.test("an HMAC keyed with a public key is not accepted as a signature", () => {
   const der = pair.publicKey.export({ type: "spki", format: "der" });
   for (const key of [spki, der, der.subarray(-32)]) {
     for (const prefix of ["stella-hmac-sha256\n", ""]) {
@@ -136,7 +136,7 @@ Deno.test("a public key used as the secret of an HMAC passes for no signature", 
   }
 });
 
-Deno.test("an HMAC signature in place of an attestation is refused, with and without its wrapping", () => {
+Deno.test("an HMAC signature in place of an attestation is refused, with and without a bundle around it", () => {
   const bare = checkAttestation("a", signedBySecret, manifest, [trusted]);
   assert.deepEqual(bare.findings.map(({ kind, reason }) => [kind, reason]), [[
     "signature",
@@ -181,7 +181,7 @@ Deno.test("a MAC without the prefix, with another digest, or truncated is refuse
   }
 });
 
-Deno.test("an envelope cannot choose the type of its payload", () => {
+Deno.test("an envelope with another payload type is refused even if its MAC covers that type", () => {
   const type = "application/vnd.in-toto.provenance+json";
   const signature = createHmac("sha256", secret.key).update("stella-hmac-sha256\n")
     .update(preAuthEncoding(type, statement)).digest();
@@ -194,7 +194,7 @@ Deno.test("an envelope cannot choose the type of its payload", () => {
   assert.deepEqual(verdictOf(forged), ["signature", "payload_type"]);
 });
 
-// The files
+// Secret files
 
 function withDirectory(body: (directory: string) => void): void {
   const directory = Deno.makeTempDirSync({ prefix: "stella-secret-" });
@@ -229,7 +229,7 @@ Deno.test("a secret file is never accepted as a key file, nor a key file as a se
   });
 });
 
-Deno.test("a new secret is its owner's alone, 32 bytes, each time another", () => {
+Deno.test("a new secret is random, has 32 bytes and mode 0600", () => {
   withDirectory((directory) => {
     const path = join(directory, "keys", "shared.key");
     const made = makeSecret(path);
@@ -258,7 +258,7 @@ Deno.test("a short secret, an endless one and a damaged file are refused", () =>
   }
 });
 
-Deno.test("a secret shows nothing of itself where it is printed", () => {
+Deno.test("a printed secret object does not reveal the secret", () => {
   const key = Buffer.alloc(32, "SECRETSECRET");
   const text = `-----BEGIN STELLA SHARED SECRET-----\n${
     key.toString("base64")

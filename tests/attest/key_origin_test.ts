@@ -1,4 +1,4 @@
-/** Keys that came with the bundle are refused by where they lie, whatever name they go by. */
+/** Keys that came with the bundle are refused by their location, whatever path names them. */
 import assert from "node:assert/strict";
 import { linkSync, statSync, symlinkSync, utimesSync } from "node:fs";
 import { join } from "node:path";
@@ -40,7 +40,7 @@ Deno.test("a key in or below the bundle's directory is refused, however the path
   });
 });
 
-Deno.test("a link that goes up and back into the bundle is refused, a circle of links is io", async () => {
+Deno.test("a link that leads up and back into the bundle is refused, and a link loop is an io error", async () => {
   await withDirectory((root) => {
     writeFiles(root, { "out/k.pub": "", "keys/own.pub": "" });
     symlinkSync("../out/k.pub", join(root, "keys/up.pub"));
@@ -54,7 +54,7 @@ Deno.test("a link that goes up and back into the bundle is refused, a circle of 
   });
 });
 
-Deno.test("a hard link of a file in the bundle is refused as that file, in the payload too", async () => {
+Deno.test("a hard link to a file of the bundle or its payload is refused", async () => {
   await withDirectory((root) => {
     writeFiles(root, {
       "out/manifest.json": "",
@@ -77,7 +77,7 @@ Deno.test("a hard link of a file in the bundle is refused as that file, in the p
   });
 });
 
-Deno.test("the same inode, size and time on another device is the file that an overlay shows", async () => {
+Deno.test("a file with the same inode, size and time on another device counts as the same file (overlayfs)", async () => {
   await withDirectory((root) => {
     writeFiles(root, { "out/k.pub": "key" });
     const file = join(root, "out/k.pub");
@@ -106,14 +106,14 @@ Deno.test("a key on the bundle's device is refused, unless the device belongs to
     const opened = () => refuseOpenedFromMedia(key, statSync(key), bundle, ["/proc"]);
     assert.throws(opened, onMedium);
     refuse([root]);
-    // A state directory that is still to be made is where it will be.
+    // For a state directory that does not exist yet, its future location counts.
     refuse(["/proc", join(root, "state/none/yet")]);
     const elsewhere = Object.assign(statSync(key), { dev: statSync(key).dev + 1 });
     refuseOpenedFromMedia(key, elsewhere, bundle, ["/proc"]);
   });
 });
 
-Deno.test("where a directory is too large to search, a key with several names is refused", async () => {
+Deno.test("a key with several hard links is refused if the bundle's directory is too large to search", async () => {
   await withDirectory((root) => {
     writeFiles(root, { "out/manifest.json": "", "k.pub": "k" });
     const at = (name: string) => join(root, name);

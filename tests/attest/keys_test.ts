@@ -28,7 +28,7 @@ function mode(path: string): number {
   return statSync(path).mode & 0o777;
 }
 
-Deno.test("a new key pair: 0600 and 0644 in a folder of 0700, whatever the umask", async () => {
+Deno.test("a new key pair has modes 0600 and 0644 in a directory of mode 0700, whatever the umask", async () => {
   for (const umask of [0o000, 0o022, 0o077]) {
     await withDirectory((root) => {
       const before = process.umask(umask);
@@ -49,7 +49,7 @@ Deno.test("a new key pair: 0600 and 0644 in a folder of 0700, whatever the umask
   }
 });
 
-Deno.test("both algorithms: the files belong together and sign", async () => {
+Deno.test("the two key files of each algorithm match and can sign", async () => {
   for (const algorithm of ["ed25519", "p256"] as const) {
     await withDirectory((root) => {
       const made = generateKey(join(root, "k.key"), algorithm);
@@ -62,7 +62,7 @@ Deno.test("both algorithms: the files belong together and sign", async () => {
   }
 });
 
-Deno.test("the key of the machine is created once, and never with a passphrase", async () => {
+Deno.test("the machine's key is created once and never with a passphrase", async () => {
   await withDirectory((root) => {
     const path = join(root, "keys/signing.key");
     const service = machineKey(path);
@@ -78,7 +78,7 @@ Deno.test("the key of the machine is created once, and never with a passphrase",
   });
 });
 
-Deno.test("a key is never written over another, nor over its public half", async () => {
+Deno.test("a new key never overwrites a private or public key file", async () => {
   await withDirectory((root) => {
     const path = join(root, "k.key");
     writeFileSync(join(root, "k.pub"), "mine");
@@ -91,7 +91,7 @@ Deno.test("a key is never written over another, nor over its public half", async
   });
 });
 
-Deno.test("a key that others can read is refused, with what to do", async () => {
+Deno.test("a key that others can read is refused with a hint", async () => {
   await withDirectory((root) => {
     const { keyPath } = generateKey(join(root, "k.key"), "ed25519");
     for (const wide of [0o644, 0o640, 0o604, 0o660, 0o601, 0o666]) {
@@ -106,7 +106,7 @@ Deno.test("a key that others can read is refused, with what to do", async () => 
   });
 });
 
-Deno.test("a file that is not a signing key is refused, and never printed", async () => {
+Deno.test("a file that is not a signing key is refused, and its content is never printed", async () => {
   await withDirectory((root) => {
     const path = join(root, "k.key");
     const pem = (type: "rsa" | "ec") => {

@@ -1,4 +1,4 @@
-/** Programs that are not ours accept our attestation, and refuse a changed one. */
+/** Third-party programs accept an attestation of stella and refuse a changed one. */
 import { bundleFromJSON } from "@sigstore/bundle";
 import { toSignedEntity, toTrustMaterial, Verifier } from "@sigstore/verify";
 import assert from "node:assert/strict";
@@ -16,8 +16,8 @@ import {
 } from "../support/bundle_fixture.ts";
 
 /**
- * Verifies as a sigstore client does with a key and no transparency log; throws where it is not
- * accepted.
+ * Verifies as a sigstore client does with a key and no transparency log; throws if the attestation
+ * is not accepted.
  */
 function sigstoreVerify(attestation: Uint8Array, key: TestKey): void {
   const bundle = bundleFromJSON(JSON.parse(Buffer.from(attestation).toString()));

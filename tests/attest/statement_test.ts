@@ -52,7 +52,7 @@ Deno.test("a directory bundle has no registry subject, and a whole archive no vo
   assert.ok(!("volumeSize" in statement.predicate.buildDefinition.externalParameters));
 });
 
-Deno.test("no field that is handed in by mistake gets into the statement", () => {
+Deno.test("unknown input fields are not copied into the statement", () => {
   const stray = { ...provenance, parameters: { ...provenance.parameters, input: "/home/me" } };
   assert.ok(!new TextDecoder().decode(encodeStatement(stray)).includes("/home/me"));
 });

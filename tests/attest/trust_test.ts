@@ -16,7 +16,7 @@ function assertUsage(run: () => unknown, reason: RegExp): void {
   });
 }
 
-Deno.test("public keys are Ed25519 or P-256 in SPKI PEM, whatever white space is around", async () => {
+Deno.test("public keys are Ed25519 or P-256 in SPKI PEM, with any surrounding white space", async () => {
   await withDirectory((root) => {
     for (const algorithm of ["ed25519", "p256"] as const) {
       const key = testKey("signer", algorithm);
@@ -32,7 +32,7 @@ Deno.test("public keys are Ed25519 or P-256 in SPKI PEM, whatever white space is
   });
 });
 
-Deno.test("anything else is refused as a public key, by name", async () => {
+Deno.test("any other file is refused as a public key, and the error names it", async () => {
   await withDirectory((root) => {
     const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey;
     const p384 = generateKeyPairSync("ec", { namedCurve: "P-384" }).publicKey;
@@ -72,7 +72,7 @@ Deno.test("anything else is refused as a public key, by name", async () => {
   });
 });
 
-Deno.test("a trust directory gives its *.pub files, by name, and nothing else", async () => {
+Deno.test("a trust directory yields only its *.pub files, sorted by name", async () => {
   await withDirectory((root) => {
     const [a, b] = [testKey("a"), testKey("b", "p256")];
     writeFiles(root, {
@@ -91,7 +91,7 @@ Deno.test("a trust directory gives its *.pub files, by name, and nothing else", 
   });
 });
 
-Deno.test("a trust directory that cannot be listed is io, and not the same as none", async () => {
+Deno.test("a trust directory that cannot be listed is an io error, and a missing one is empty", async () => {
   await withDirectory((root) => {
     symlinkSync("circle", join(root, "circle"));
     assert.throws(() => keysInDirectory(join(root, "circle")), {

@@ -1,6 +1,6 @@
 /**
- * Keys of small order prove nothing and are refused wherever a key comes in; P-256 signatures have
- * the smaller s.
+ * Keys of small order accept forged signatures and are refused wherever a key is read. P-256
+ * signatures are written with the smaller s.
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
@@ -17,8 +17,8 @@ import { makeBundle, testKey, withDirectory } from "../support/bundle_fixture.ts
 import { Home } from "../support/program.ts";
 
 /**
- * All encodings of the points of small order that OpenSSL takes, canonical or not, by y; each with
- * both signs of x.
+ * All encodings of the points of small order that OpenSSL accepts, canonical or not, by y; each
+ * with both signs of x.
  */
 const smallOrder = [
   "0100000000000000000000000000000000000000000000000000000000000000",
@@ -60,12 +60,12 @@ Deno.test("each point of small order is refused in all its encodings, and other 
 
 Deno.test("OpenSSL accepts a forged signature under a key of small order, so such keys are refused", () => {
   const key = createPublicKey(pemOf(smallOrder[0]!));
-  // R is the neutral point and s is 0: s B = R + h A holds for whatever h is.
+  // R is the neutral point and s is 0: s B = R + h A holds for every h.
   const forged = Buffer.concat([smallOrder[0]!, Buffer.alloc(32)]);
   assert.ok(verify(null, Buffer.from("anything"), key, forged));
 });
 
-Deno.test("a key of small order is refused as a file, in a directory and by the command line", async () => {
+Deno.test("a key of small order is refused as a file, in a directory and on the command line", async () => {
   await withDirectory((root) => {
     mkdirSync(join(root, "trust.d"));
     for (const point of smallOrder) {
@@ -110,7 +110,7 @@ function numbersOf(der: Uint8Array): [bigint, bigint] {
 
 const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 
-/** The same signature with n - s in the place of s. */
+/** The same signature with n - s in place of s. */
 function mirrored(der: Uint8Array): Uint8Array {
   const [r, s] = numbersOf(der);
   const integer = (value: bigint) => {
@@ -122,7 +122,7 @@ function mirrored(der: Uint8Array): Uint8Array {
   return Buffer.concat([Buffer.from([0x30, body.length]), body]);
 }
 
-Deno.test("P-256 signatures are written with the smaller s, and both are read", () => {
+Deno.test("P-256 signatures are written with the smaller s, and both forms are accepted", () => {
   const key = testKey("p", "p256");
   for (let i = 0; i < 300; i++) {
     const message = Buffer.from(`message ${i}`);
@@ -135,7 +135,7 @@ Deno.test("P-256 signatures are written with the smaller s, and both are read", 
   }
 });
 
-Deno.test("DER of numbers with leading zeros, and of those that would read as negative", () => {
+Deno.test("DER integers have no superfluous leading zeros and never read as negative numbers", () => {
   const raw = (r: bigint, s: bigint) =>
     Buffer.from(r.toString(16).padStart(64, "0") + s.toString(16).padStart(64, "0"), "hex");
   const rows: [bigint, bigint, string][] = [
@@ -148,7 +148,7 @@ Deno.test("DER of numbers with leading zeros, and of those that would read as ne
   }
 });
 
-Deno.test("a P-256 signature with the other s proves the same statement", () => {
+Deno.test("a P-256 signature with the larger s verifies the same statement", () => {
   const made = makeBundle({ key: testKey("p", "p256") });
   const bytes = made.files.get(attestationName)!;
   const right = readAttestation(bytes);

@@ -20,7 +20,7 @@ const bundle: SeenBundle = {
   created: "2026-01-01T00:00:00Z",
 };
 
-Deno.test("what is written is read again", () => {
+Deno.test("a written file reads back with the same content", () => {
   const seen = { signer: testKey("a").trusted.keyid, seen: [bundle] };
   assert.deepEqual(parseSeen(encodeSeen(seen), "seen.json"), seen);
 });
@@ -34,7 +34,7 @@ Deno.test("the largest sequence of each profile and tenant is kept", () => {
   assert.deepEqual(withSeen([bundle], foreign), [bundle, foreign]);
 });
 
-Deno.test("each signer has a directory of its own, which no name of a profile or anchor equals", () => {
+Deno.test("each signer has its own directory, whose name no profile or anchor can have", () => {
   const keyids = [testKey("a").trusted.keyid, testKey("b").trusted.keyid];
   const paths = [...keyids, ...keyids.map((keyid) => `hmac-sha256:${keyid}`)]
     .map((keyid) => seenPath("/state", keyid));
@@ -45,7 +45,7 @@ Deno.test("each signer has a directory of its own, which no name of a profile or
   }
 });
 
-Deno.test("a damaged file is an error, never an empty one", () => {
+Deno.test("a damaged file is an error and is never treated as empty", () => {
   const good = new TextDecoder().decode(encodeSeen({ signer: "k", seen: [bundle] }));
   for (
     const text of [

@@ -1,4 +1,4 @@
-/** Rollback, fork and jump: how a sequence is judged against those that are known. */
+/** Rollback, fork and jump: comparing the sequence of a bundle with the known ones. */
 import assert from "node:assert/strict";
 import { checkSequence, maxJump } from "../../../src/attest/trust/sequence_check.ts";
 
@@ -18,7 +18,7 @@ function judge(
   return { reasons: findings.map(({ reason }) => reason), rollback };
 }
 
-Deno.test("the same bundle and a newer one are good, and an older one is a rollback", () => {
+Deno.test("the same bundle and a newer one are accepted, and an older one is a rollback", () => {
   const known = [{ sequence: 42, state: one }];
   const rollback = { judged: true, lastSequence: 42 };
   assert.deepEqual(judge(42, known), { reasons: [], rollback });
@@ -26,35 +26,35 @@ Deno.test("the same bundle and a newer one are good, and an older one is a rollb
   assert.deepEqual(judge(41, known), { reasons: ["rollback"], rollback });
 });
 
-Deno.test("the same sequence with another state is a fork, which nobody can accept", () => {
+Deno.test("the same sequence with another state is a fork, which --accept-sequence does not permit", () => {
   const known = [{ sequence: 42, state: other }];
   assert.deepEqual(judge(42, known).reasons, ["fork"]);
   assert.deepEqual(judge(42, known, 42).reasons, ["fork"]);
   assert.deepEqual(judge(42, [{ sequence: 50, state: one }, ...known], 42).reasons, ["fork"]);
 });
 
-Deno.test("where nothing is known nothing is judged", () => {
+Deno.test("without a known sequence there is no rollback check", () => {
   assert.deepEqual(judge(7, []), { reasons: [], rollback: { judged: false } });
   assert.deepEqual(judge(undefined, []), { reasons: [], rollback: { judged: false } });
 });
 
-Deno.test("of several known sequences the largest counts", () => {
+Deno.test("a bundle is compared with the largest of several known sequences", () => {
   assert.deepEqual(judge(41, [{ sequence: 40 }, { sequence: 42 }, { sequence: 3 }]).reasons, [
     "rollback",
   ]);
 });
 
-Deno.test("a sequence alone knows no state, so it cannot tell a fork", () => {
+Deno.test("a known sequence without a state does not reveal a fork", () => {
   assert.deepEqual(judge(42, [{ sequence: 42 }]).reasons, []);
 });
 
-Deno.test("a bundle without a sequence is older than every one with a sequence", () => {
+Deno.test("a bundle without a sequence counts as older than any bundle with one", () => {
   assert.deepEqual(judge(undefined, [{ sequence: 1 }]).reasons, ["rollback"]);
   const { reasons, rollback } = judge(undefined, [{ sequence: 1 }], "none");
   assert.deepEqual([reasons, rollback.accepted], [[], true]);
 });
 
-Deno.test("a jump beyond the limit is refused until it is accepted", () => {
+Deno.test("a jump beyond the limit is refused unless --accept-sequence permits it", () => {
   const known = [{ sequence: 5 }];
   assert.deepEqual(judge(5 + maxJump, known).reasons, []);
   assert.deepEqual(judge(6 + maxJump, known).reasons, ["sequence_jump"]);
@@ -62,7 +62,7 @@ Deno.test("a jump beyond the limit is refused until it is accepted", () => {
   assert.equal(judge(6 + maxJump, known, 6 + maxJump).rollback.accepted, true);
 });
 
-Deno.test("only the bundle that was named is accepted, and accepted is said only where it was needed", () => {
+Deno.test("only the named sequence is accepted, and `accepted` is reported only where it was needed", () => {
   const known = [{ sequence: 42 }];
   assert.deepEqual(judge(41, known, 41), {
     reasons: [],
