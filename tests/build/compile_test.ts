@@ -1,6 +1,5 @@
 /**
- * `deno compile` run to its end on a stand-in for denort: what it puts into the file can be read,
- * not run.
+ * Runs `deno compile` with a stand-in for denort: the resulting file can be inspected but not run.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -23,14 +22,14 @@ interface Metadata {
   v8_flags: string[];
 }
 
-/** Runs lines of TypeScript in a Deno of their own, with variables of their own. */
+/** Runs lines of TypeScript in a separate Deno process with the given environment. */
 function runLines(lines: string, env: Record<string, string>) {
   return spawnSync(Deno.execPath(), ["eval", lines], {
     env: { PATH: "/usr/bin:/bin", NO_COLOR: "1", ...env },
   });
 }
 
-/** Builds the fixture with this denort. @returns what the call gives back */
+/** Builds the fixture with this denort. @returns the result of the call */
 function compileWith<T = Compiled>(
   place: Place,
   denort: string,
@@ -60,7 +59,7 @@ function metadataOf(path: string): Metadata {
   return JSON.parse(text.slice(start, text.indexOf("}", end) + 1)) as Metadata;
 }
 
-Deno.test("a compiled file carries the script and exactly the list's permissions, telemetry off", async () => {
+Deno.test("a compiled file contains the script and exactly the listed permissions, with telemetry off", async () => {
   await using place = await fixturePlace();
   copyFileSync("/bin/true", `${place.root}/denort`);
   const { path } = compileWith(place, `${place.root}/denort`);
@@ -87,7 +86,7 @@ Deno.test("a compiled file carries the script and exactly the list's permissions
   assert.deepEqual([rest.code_cache_key, rest.entrypoint_key], [null, "stella.js"]);
 });
 
-Deno.test("a compiled file has the same bytes in each place", async () => {
+Deno.test("a compiled file has the same bytes whatever directory it is built in", async () => {
   await using one = await fixturePlace();
   await using other = await fixturePlace();
   const files = [one, other].map((place) => {
@@ -97,7 +96,7 @@ Deno.test("a compiled file has the same bytes in each place", async () => {
   assert.ok(files[0]?.equals(files[1] ?? new Uint8Array()), "the files differ");
 });
 
-Deno.test("an invalid denort or one of another Deno version ends the build; the latter can be allowed", async () => {
+Deno.test("an invalid denort fails the build, and so does one of another Deno version unless allowed", async () => {
   await using place = await fixturePlace();
   const denort = `${place.root}/denort`;
   const call =
@@ -109,7 +108,7 @@ Deno.test("an invalid denort or one of another Deno version ends the build; the 
   assert.match(refusal("{ allowOther: true }"), /it names no version of Deno/);
   appendFileSync(denort, "Deno/1.2.3Deno/1.2.3+0123456789");
   assert.match(refusal("{}"), /it is of Deno 1\.2\.3, and this is Deno .*--allow-other-denort/s);
-  // It is accepted, but does not start as stella: nothing of it is left.
+  // It is accepted but does not start as stella, so no file is left.
   assert.match(refusal("{ allowOther: true }"), /^defect\nCannot start what was built/);
   assert.deepEqual(readdirSync(`${place.root}/dist`), ["stella.js"]);
 });
@@ -124,14 +123,14 @@ Deno.test("the version of Deno is read together with its commit", () => {
   assert.equal(denoVersionIn(readFileSync(Deno.execPath())), Deno.version.deno);
 });
 
-Deno.test("DENORT_BIN that names nothing is refused with the path", () => {
+Deno.test("a missing file in DENORT_BIN is refused with its path", () => {
   const lines = `await (await import(${JSON.stringify(denortModule)})).assertDenort()`;
   const run = runLines(lines, { DENORT_BIN: "/nowhere/denort", HOME: "/tmp" });
   assert.equal(run.status, 1);
   assert.match(run.stderr.toString(), /DENORT_BIN names no file: "\/nowhere\/denort"/);
 });
 
-Deno.test("without denort and without a network the remedies are named, at once", async () => {
+Deno.test("without denort and without a network the build fails at once and names the remedies", async () => {
   await using place = await fixturePlace();
   const lines = `
     const { assertDenort } = await import(${JSON.stringify(denortModule)});
@@ -159,7 +158,7 @@ Deno.test("a file for another platform goes to that platform's folder", async ()
   const other = ["aarch64-unknown-linux-gnu", "x86_64-unknown-linux-gnu"].find((one) =>
     one !== Deno.build.target
   );
-  // What the compiler does not read: only the build asks which Deno it is of.
+  // The compiler does not read this: only the build checks the Deno version.
   appendFileSync(`${place.root}/denort`, `Deno/${Deno.version.deno}+0123456`);
   const call = `await compile(script, directory, { target: ${JSON.stringify(other)} })`;
   const { path, deno } = compileWith(place, `${place.root}/denort`, call);

@@ -1,6 +1,6 @@
 /**
- * The loader in front of the chunks, run by Deno without any permission; each program says what it
- * saw as JSON.
+ * The loader in front of the chunks, run by Deno without any permission; each program prints what
+ * it observed as JSON.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -25,14 +25,14 @@ function ran(module: string, flags: string[] = []): unknown {
 
 const show = (expression: string) => `console.log(JSON.stringify(${expression}));`;
 
-Deno.test("a chunk is not even read as code before it is imported", () => {
+Deno.test("a chunk is not parsed before it is imported", () => {
   const chunks = [["chunk:broken", "this is no (code"], ["chunk:b", "exports.b=2"]] as const;
   assert.equal(ran(joinChunks(show('(await import("chunk:b")).b'), chunks)), 2);
   const caught = 'await import("chunk:broken").catch((error)=>error.name)';
   assert.equal(ran(joinChunks(show(caught), chunks)), "SyntaxError");
 });
 
-Deno.test("a chunk runs once and strictly, and two that need each other see what is there so far", () => {
+Deno.test("a chunk runs once and in strict mode, and chunks in a cycle see each other's partial exports", () => {
   const chunks = [
     [
       "chunk:a",
@@ -47,7 +47,7 @@ Deno.test("a chunk runs once and strictly, and two that need each other see what
   assert.deepEqual(ran(joinChunks(show(seen), chunks)), [2, "ReferenceError", 1]);
 });
 
-Deno.test("a chunk that throws says where, and is run again next time", () => {
+Deno.test("the stack trace of a chunk names it, and a chunk that threw runs again at the next import", () => {
   const chunks = [
     ["chunk:t", 'globalThis.n=(globalThis.n??0)+1;if(n<2)throw new Error("first");exports.n=n'],
   ] as const;
@@ -56,7 +56,7 @@ Deno.test("a chunk that throws says where, and is run again next time", () => {
   assert.deepEqual(ran(joinChunks(show(seen), chunks)), [["first", true], 2]);
 });
 
-Deno.test("a chunk gets Deno's own modules and no others, also without V8's compiler", () => {
+Deno.test("a chunk can load Deno's built-in modules and no others, also without V8's JIT compiler", () => {
   const chunks = [[
     "chunk:m",
     'exports.all=async()=>[require("node:path").sep,(await import("node:url")).URL===URL,' +
@@ -67,7 +67,7 @@ Deno.test("a chunk gets Deno's own modules and no others, also without V8's comp
   assert.deepEqual(ran(module, ["--v8-flags=--jitless"]), ["/", true, "/", true, 0]);
 });
 
-Deno.test("a large chunk is stored compressed and runs as any other", () => {
+Deno.test("a large chunk is stored compressed and runs like any other", () => {
   const text = "é".repeat(30_000);
   const chunks = [["chunk:large", `exports.text=${JSON.stringify(text)}`]] as const;
   const module = joinChunks(show('(await import("chunk:large")).text'), chunks);
@@ -76,13 +76,13 @@ Deno.test("a large chunk is stored compressed and runs as any other", () => {
   assert.equal(ran(module, ["--v8-flags=--jitless"]), text);
 });
 
-Deno.test("an entry that needs a chunk before the loader is there ends the build", () => {
+Deno.test("an entry that needs a chunk before the loader is defined fails the build", () => {
   for (const entry of ['import{a}from"chunk:a";a()', 'import"chunk:a"']) {
     assert.throws(() => joinChunks(entry, []), /the entry imports a part of the program/);
   }
 });
 
-Deno.test("parts share what they both import, text and packages of either kind included", async () => {
+Deno.test("chunks share common imports, and may import text files and CommonJS modules", async () => {
   await using place = await fixturePlace();
   const files = {
     "main.ts": `const [a, b] = [await import("./a.ts"), await import("./b.ts")];
@@ -101,7 +101,7 @@ Deno.test("parts share what they both import, text and packages of either kind i
   assert.deepEqual(ran(module), [1, 102, files["word.txt"], true]);
 });
 
-Deno.test("no part of the program but the entry needs import.meta, which a chunk does not have", () => {
+Deno.test("only the entry of the program uses import.meta, which chunks do not have", () => {
   const root = new URL("../../src/", import.meta.url);
   // From its source, version.ts looks for the commit beside itself; a built program is stamped.
   const others = readdirSync(root, { recursive: true }).map(String).filter((path) =>
@@ -114,7 +114,7 @@ Deno.test("no part of the program but the entry needs import.meta, which a chunk
   assert.deepEqual(wrong, []);
 });
 
-Deno.test("pieces have the same names whatever digests the bundler gave them", () => {
+Deno.test("chunk names do not depend on the digests that the bundler assigns", () => {
   const built = (a: string, b: string) => {
     const texts = new Map([
       [`one-${a}.js`, `import{x}from"./two-${b}.js";`],

@@ -1,4 +1,4 @@
-/** One list of permissions: what is written down elsewhere is held to it. */
+/** There is one list of permissions; these tests compare every copy with it. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { compileFlags } from "../../src/build/compile.ts";
@@ -23,9 +23,9 @@ const config = JSON.parse(readFileSync(new URL("../../deno.json", import.meta.ur
   unstable: string[];
 };
 
-Deno.test("the task that runs stella from its sources has exactly the list's permissions", () => {
-  // The packages are fetched first, as the machine is set up; then what reaches past permissions is
-  // taken away.
+Deno.test("the task that runs stella from source has exactly the listed permissions", () => {
+  // The packages are fetched first, in the environment of the machine; then variables that bypass
+  // permissions are unset.
   const unset = hostileNames.filter((name) => actsAtStart(name) && name !== "OTEL_DENO").join(" ");
   const run =
     `OTEL_DENO=false DENO_NO_UPDATE_CHECK=1 deno run -q ${engineFlags} -P=stella --no-prompt --no-remote main.ts`;
@@ -35,18 +35,18 @@ Deno.test("the task that runs stella from its sources has exactly the list's per
   assert.deepEqual(config.permissions, { stella: { ...listed, env, import: ["none.invalid"] } });
 });
 
-Deno.test("the unstable features in use are those of the list, also from source", () => {
+Deno.test("the unstable features in use are the listed ones, also from source", () => {
   assert.deepEqual(config.unstable.map((name) => `--unstable-${name}`), unstableFlags);
 });
 
-Deno.test("no task gives everything to anything but tests", () => {
+Deno.test("only tests run with all permissions", () => {
   for (const [name, task] of Object.entries(config.tasks)) {
     if (!/(^|\s)(-A|--allow-all)(\s|$)/.test(task)) continue;
     assert.match(task, /deno (test -A|run -A tests\/)/, name);
   }
 });
 
-Deno.test("every task that starts Deno's run time switches its telemetry off", () => {
+Deno.test("every task that starts the Deno runtime turns its telemetry off", () => {
   for (const [name, task] of Object.entries(config.tasks)) {
     for (const command of task.split(" && ")) {
       if (/deno (run|test)\b/.test(command)) assert.match(command, /^OTEL_DENO=false /, name);
@@ -63,7 +63,7 @@ Deno.test("every form starts V8 with the same settings", () => {
 for (
   const [form, flags] of [["compile", compileFlags()], ["launcher", launcherArguments]] as const
 ) {
-  Deno.test(`the ${form} flags are the list's permissions and no others`, () => {
+  Deno.test(`the ${form} flags grant exactly the listed permissions`, () => {
     const permissions = flags.filter((flag) =>
       /^--(allow|deny|ignore|no-prompt|no-remote)/.test(flag)
     );
@@ -79,7 +79,7 @@ for (
   });
 }
 
-Deno.test("the launcher passes no variable that acts before the program's first line", () => {
+Deno.test("the launcher passes no variable that takes effect before the program's first line", () => {
   const passed = passedNames();
   for (const name of passed) assert.doesNotMatch(name, /^(DENO|OTEL|LD)_|^STELLA_SELF$|^HOME$/);
   for (const name of ["NODE_OPTIONS", "SSLKEYLOGFILE", "STELLA_HOME"]) {

@@ -1,4 +1,4 @@
-/** A directory of its own for each test of the build, with the fixture's sources in it. */
+/** A separate directory for each test of the build, with the fixture's sources in it. */
 import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 

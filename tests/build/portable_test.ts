@@ -1,7 +1,4 @@
-/**
- * The portable form, built from the fixture and run as strangers and hostile surroundings would run
- * it.
- */
+/** The portable form, built from the fixture and run in unusual and hostile environments. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { Buffer } from "node:buffer";
@@ -26,7 +23,8 @@ import { fixturePlace, type Place } from "./place.ts";
 const supported = Deno.build.target === "x86_64-unknown-linux-gnu";
 
 /**
- * Builds the program that forbids new machine code to another one; what Deno itself does under it.
+ * Builds a program that starts another one without permission to create machine code, and runs Deno
+ * under it. Returns how Deno ended.
  */
 function guardedBy(guard: string): { status: number | null; stderr: string } {
   const source = new URL("fixture/mdwe.c", import.meta.url).pathname;
@@ -36,7 +34,7 @@ function guardedBy(guard: string): { status: number | null; stderr: string } {
   return { status, stderr: stderr.toString() };
 }
 
-/** With what it needs, where this form of the binary runs at all. */
+/** A test with the tools that it needs, skipped where the portable form does not run. */
 function portableTest(tools: string[], name: string, body: TestBody): void {
   Deno.test(requiring({ tools, others: { "Linux on x86-64": supported } }, name, body));
 }
@@ -49,8 +47,8 @@ async function build(place: Place): Promise<string> {
 }
 
 /**
- * What the program answers in an environment of just these variables: spawnSync would add its own
- * to them.
+ * The output of the program in an environment of exactly these variables; spawnSync would add its
+ * own.
  */
 function printed(
   path: string,
@@ -73,7 +71,7 @@ portableTest(["cc"], "the portable form", async (t) => {
     assert.equal(printed(path, ["version"], { cwd: `${place.root}/locked` }), "stella 0.1.0");
   });
 
-  await t.step("hands arguments on unread and has the list's permissions", () => {
+  await t.step("passes arguments on unchanged and has the listed permissions", () => {
     const args = ["facts", "-A", "--allow-run", "--help", "--", "ünï"];
     const facts = printed(path, args) as { states: Record<string, string> };
     const states = Object.fromEntries(
@@ -85,7 +83,7 @@ portableTest(["cc"], "the portable form", async (t) => {
     assert.deepEqual(facts, { execPath: path, args, states: { ...states, ...none } });
   });
 
-  await t.step("makes the environment afresh", () => {
+  await t.step("replaces the environment and passes on only known variables", () => {
     const names = [...environmentNames, "PATH", "HTTP_PROXY", "NODE_OPTIONS", "SSLKEYLOGFILE"];
     const log = `${place.root}/keys.log`;
     const variables = {
@@ -111,7 +109,7 @@ portableTest(["cc"], "the portable form", async (t) => {
     assert.throws(() => readFileSync(log), /ENOENT/);
   });
 
-  await t.step("a faulty .npmrc or a missing home directory does not matter", () => {
+  await t.step("ignores a faulty .npmrc and a missing home directory", () => {
     writeFileSync(`${place.root}/.npmrc`, "registry=${NOWHERE}\n");
     for (const HOME of [place.root, "/dev/null", "relative"]) {
       assert.equal(printed(path, ["version"], { variables: { HOME } }), "stella 0.1.0");
@@ -124,7 +122,7 @@ portableTest(["cc"], "the portable form", async (t) => {
     assert.deepEqual(printed(path, ["worker"]), { double: 42, refused: "NotCapable" });
   });
 
-  await t.step("hands the exit code on, and lives with closed standard streams", () => {
+  await t.step("passes the exit code on and runs with closed standard streams", () => {
     assert.equal(spawnSync(path, ["7"]).status, 7);
     const closed = spawnSync("/bin/sh", ["-c", `exec "$0" 7 <&- >&- 2>&-`, path]);
     assert.equal(closed.status, 7);
@@ -133,7 +131,7 @@ portableTest(["cc"], "the portable form", async (t) => {
   const guard = guardedBy(`${place.root}/guard`);
   const isKnown = !guard.stderr.includes("EINVAL");
   await t.step({
-    name: `runs where memory that was written may not become executable${
+    name: `runs where writable memory may not become executable${
       isKnown ? "" : " (needs Linux 6.3)"
     }`,
     ignore: !isKnown,
@@ -144,7 +142,7 @@ portableTest(["cc"], "the portable form", async (t) => {
     },
   });
 
-  await t.step("carries its digest, and a changed byte of it shows", async () => {
+  await t.step("contains its digest, which reveals a changed byte", async () => {
     const good = await checkSelf(path);
     assert.deepEqual([good.ok, good.expected], [true, good.found]);
     const bytes = readFileSync(path);
@@ -155,7 +153,7 @@ portableTest(["cc"], "the portable form", async (t) => {
     assert.deepEqual([changed.ok, changed.expected], [false, good.expected]);
   });
 
-  await t.step("a truncated file is reported", () => {
+  await t.step("reports a truncated file", () => {
     const cut = `${place.root}/changed`;
     chmodSync(cut, 0o755);
     truncateSync(cut, 50_000_000);
@@ -164,8 +162,8 @@ portableTest(["cc"], "the portable form", async (t) => {
     assert.match(stderr.toString(), /^stella: Cannot start: the file is cut or was changed/);
   });
 
-  await t.step("says what is wrong with the system's loader", () => {
-    // Its path has to fit where that of the system's loader stood, so TMPDIR may be too long.
+  await t.step("reports what is wrong with the system's loader", () => {
+    // Its path has to fit in place of the system loader's path, so TMPDIR may be too long.
     using short = {
       path: mkdtempSync("/tmp/l"),
       [Symbol.dispose]: () => rmSync(short.path, { recursive: true }),
@@ -191,7 +189,7 @@ portableTest(["cc"], "the portable form", async (t) => {
     }
   });
 
-  await t.step("has the same bytes when it is built again", async () => {
+  await t.step("is byte-identical when it is built again", async () => {
     const first = readFileSync(path);
     assert.ok(first.equals(readFileSync(await build(place))), "the files differ");
   });
@@ -220,13 +218,13 @@ portableTest(
     const writing = done.filter((line) =>
       /connect|bind|O_WRONLY|O_RDWR|O_CREAT|creat|mkdir|rename/.test(line)
     );
-    // A call that was interrupted shows no result on its line; those fail below a file:
-    // /proc/self/exe.
+    // strace prints an interrupted call without its result. Calls below /proc/self/exe, a file,
+    // fail anyway.
     assert.deepEqual(writing.filter((line) => !line.includes('"/proc/self/exe/none')), []);
   },
 );
 
-Deno.test("the oldest glibc that will do is read from Deno's table of names", () => {
+Deno.test("the minimum glibc version is read from Deno's string table", () => {
   const table = new TextEncoder().encode("\0GLIBC_2.2.5\0GLIBC_2.27\0GLIBC_2.18\0GLIBC_PRIVATE\0");
   assert.equal(glibcMinorOf(table), 27);
 });

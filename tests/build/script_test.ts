@@ -6,7 +6,7 @@ import { readStamp, stampLine } from "../../src/build/stamp.ts";
 import { requiring } from "../support/needs.ts";
 import { fixturePlace } from "./place.ts";
 
-Deno.test("the script is one file, stamped, with dynamic imports inside, and runs anywhere", async () => {
+Deno.test("the script is one stamped file that includes dynamic imports and runs from any directory", async () => {
   await using place = await fixturePlace();
   const { path, stamp } = await buildScript(place.root, `${place.root}/dist`);
   assert.deepEqual(readdirSync(`${place.root}/dist`), ["stella.js"]);
@@ -18,7 +18,7 @@ Deno.test("the script is one file, stamped, with dynamic imports inside, and run
   assert.equal(run.stdout.toString(), '"stella 0.1.0"\n', run.stderr.toString());
 });
 
-Deno.test("the script has the same bytes and time in each place and run", async () => {
+Deno.test("the script has the same bytes and time in every directory and build", async () => {
   await using one = await fixturePlace();
   await using other = await fixturePlace();
   const built = [
@@ -32,7 +32,7 @@ Deno.test("the script has the same bytes and time in each place and run", async 
   for (const found of rest) assert.deepEqual(found, first);
 });
 
-Deno.test("a source that cannot be bundled ends the build with its name, and leaves nothing", async () => {
+Deno.test("a source that cannot be bundled fails the build with its name and leaves no file", async () => {
   await using place = await fixturePlace();
   writeFileSync(`${place.root}/late.ts`, 'import "./nowhere.ts";');
   await assert.rejects(
@@ -42,7 +42,7 @@ Deno.test("a source that cannot be bundled ends the build with its name, and lea
   assert.deepEqual(readdirSync(`${place.root}/dist`), []);
 });
 
-Deno.test("outside a Git checkout the commit is unknown and the time is not the clock's", async () => {
+Deno.test("outside a Git checkout the commit is unknown and the time is not the current time", async () => {
   await using place = await fixturePlace();
   const unknown = { commit: "unknown", date: "1980-01-01T00:00:00Z", modified: false };
   assert.deepEqual(await readStamp(place.root), unknown);
@@ -50,7 +50,7 @@ Deno.test("outside a Git checkout the commit is unknown and the time is not the 
 
 Deno.test(requiring(
   ["git"],
-  "the stamp is the commit and its time, and tells of files that differ",
+  "the stamp has the commit and its time, and whether files were modified",
   async () => {
     await using place = await fixturePlace();
     const identity = { NAME: "t", EMAIL: "t@example.org", DATE: "1767225600 +0100" };
