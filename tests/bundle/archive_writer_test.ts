@@ -26,7 +26,7 @@ import {
 type Options = Omit<ArchiveOptions, "pool" | "privateFiles">;
 
 /**
- * Writes entries as an export does: room, advance, pad. `max` bytes are put into the room at once.
+ * Writes entries as an export does: room, advance, pad. At most `max` bytes are written at a time.
  */
 async function write(
   options: Options,
@@ -63,7 +63,7 @@ function assertDescribes(directory: string, files: BundleFile[]): void {
   }
 }
 
-/** The tar that a zstd archive holds, by its chunks as they are described. */
+/** The tar inside a zstd archive, decoded chunk by chunk from their descriptions. */
 function unpacked(directory: string, file: BundleFile): Buffer {
   const bytes = readFileSync(join(directory, file.path));
   let [at, left] = [0, file.uncompressedSize!];
@@ -74,7 +74,7 @@ function unpacked(directory: string, file: BundleFile): Buffer {
   }));
 }
 
-/** What no compressor makes smaller, the same in every run. */
+/** Incompressible bytes, the same in every run. */
 function noise(length: number): Uint8Array {
   let state = 1;
   return new Uint8Array(length).map(() =>
@@ -89,7 +89,7 @@ const large: Entry[] = [
   { path: "f.bin", content: new Uint8Array(100) },
 ];
 
-Deno.test("a plain archive is the tar itself, however its bytes arrive", async () => {
+Deno.test("a plain archive is the tar itself, whatever the size of the writes", async () => {
   for (const max of [1, 7, 512, Infinity]) {
     await withDirectory(async (directory) => {
       const files = await write(
@@ -103,7 +103,7 @@ Deno.test("a plain archive is the tar itself, however its bytes arrive", async (
   }
 });
 
-Deno.test("an archive is cut into chunks of 4 MiB and described whole", async () => {
+Deno.test("an archive is split into chunks of 4 MiB, which the description lists completely", async () => {
   for (const compression of ["none", "zstd"] as const) {
     await withDirectory(async (directory) => {
       const name = archiveName("p", compression);
@@ -120,7 +120,7 @@ Deno.test("an archive is cut into chunks of 4 MiB and described whole", async ()
   }
 });
 
-Deno.test("volumes are cut at chunk borders, within their size, and joined are the archive", async () => {
+Deno.test("volumes end at chunk boundaries, stay within their size and concatenate to the archive", async () => {
   await withDirectory(async (directory) => {
     const volumeSize = 8 * 1024 * 1024;
     const name = archiveName("p", "none");
@@ -134,7 +134,7 @@ Deno.test("volumes are cut at chunk borders, within their size, and joined are t
   });
 });
 
-Deno.test("volumes are numbered also where one would do", async () => {
+Deno.test("a single volume is numbered, too", async () => {
   await withDirectory(async (directory) => {
     const options = { directory, name: "p.tar.zst", compression: "zstd", volumeSize: 2 ** 32 - 1 };
     const files = await write(options as Options, someEntries);
@@ -143,7 +143,7 @@ Deno.test("volumes are numbered also where one would do", async () => {
   });
 });
 
-Deno.test("names of archives and volumes", () => {
+Deno.test("archives and volumes are named after payload, compression and number", () => {
   assert.equal(archiveName("kit", "zstd"), "kit.tar.zst");
   assert.equal(archiveName("kit", "none"), "kit.tar");
   assert.deepEqual([1, 42, 999].map((n) => volumeName("kit.tar", n)), [
@@ -176,7 +176,7 @@ Deno.test(requiring(["zstd", "tar"], "zstd and tar read the chunks as one archiv
 
 Deno.test("an archive of more than 999 volumes is refused, and no file stays open", async () => {
   await withDirectory(async (directory) => {
-    // A pool that stores a byte for a chunk: the volumes need neither memory nor time.
+    // A pool that stores one byte per chunk, so that the volumes need neither memory nor time.
     const pool: ChunkPool = {
       ...localPool,
       digest: (chunk) => Promise.resolve({ stored: chunk.slice(0, 1), sha256: "", digests: [] }),
@@ -199,7 +199,7 @@ function openFilesBelow(directory: string): string[] {
   });
 }
 
-/** Undefined for a descriptor that was closed meanwhile, such as the one of the listing. */
+/** Undefined for a descriptor that has been closed since, such as that of the listing. */
 function linkOf(path: string): string | undefined {
   try {
     return readlinkSync(path);

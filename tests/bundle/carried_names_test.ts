@@ -1,4 +1,4 @@
-/** Names that no payload path may hold are carried under names that it may, and back again. */
+/** Names that are not allowed in payload paths are encoded to allowed names and decoded again. */
 import assert from "node:assert/strict";
 import { carriedName, carriedPath } from "../../src/bundle/carried_names.ts";
 import { pathFault } from "../../src/domain/paths.ts";
@@ -13,7 +13,7 @@ const rows: [about: string, name: string, carried: string][] = [
   ["a letter that Unicode forms disagree about", "\u212a", "%E2%84%AA"],
 ];
 
-Deno.test("a name is encoded as far as it is refused, and no further", () => {
+Deno.test("only the refused parts of a name are encoded", () => {
   for (const [about, name, carried] of rows) {
     assert.equal(carriedName(name), carried, about);
     assert.equal(pathFault(carried), undefined, about);
@@ -21,7 +21,7 @@ Deno.test("a name is encoded as far as it is refused, and no further", () => {
   assert.equal(carriedPath("a:b/nul"), "a%3Ab/%6Eul");
 });
 
-Deno.test("property: every name that can be opened is carried, and decodes to itself", () => {
+Deno.test("property: every name that can be opened is encoded to an allowed name and decodes to itself", () => {
   const name = fc.string({ unit: "binary", minLength: 1, maxLength: 20 })
     .filter((one) => !/[/\0\ufffd]/.test(one) && one.isWellFormed() && one !== "-");
   always(

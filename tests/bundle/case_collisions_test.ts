@@ -6,7 +6,7 @@ import { always, fc } from "../support/property.ts";
 const part = fc.constantFrom("a", "A", "b", "\u00e9", "\u00c9", "ss", "\u00df", "1", "\u2160", "i");
 const name = fc.array(part, { minLength: 1, maxLength: 3 }).map((parts) => parts.join(""));
 
-Deno.test("property: collisions are those that a map of folded names would find", () => {
+Deno.test("property: collisions are those that a map of folded names finds", () => {
   always(
     fc.property(fc.array(name, { maxLength: 12 }), (names) => {
       const seen = new Map<string, string>();
@@ -22,7 +22,7 @@ Deno.test("property: collisions are those that a map of folded names would find"
   );
 });
 
-Deno.test("a hundred thousand names, among them one pair", () => {
+Deno.test("one colliding pair is found among a hundred thousand names", () => {
   const keys = Array.from({ length: 100_000 }, (_, i) => `CVE-${2000 + i % 26}-${i}.json`);
   assert.deepEqual(caseCollisions(keys), []);
   keys[99_000] = keys[7]!.toLowerCase();

@@ -1,4 +1,4 @@
-/** What is done on workers, with the program's own, is what is done without them. */
+/** Work on the program's own workers has the same results as work without workers. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -22,8 +22,8 @@ function smallFiles(count: number): { path: string; content: string }[] {
 }
 
 /**
- * So many that workers are worth their start; around the size of a chunk; an empty one, and names
- * with a PAX header.
+ * Enough files to start workers; sizes around that of a chunk; an empty file, and names with a PAX
+ * header.
  */
 const packed = [
   ...smallFiles(4100),
@@ -36,10 +36,10 @@ const packed = [
   { path: `d500/${"m".repeat(180)}`, content: "long, at the border of a chunk" },
 ];
 
-/** A large file makes workers worth their start, and the rest is ten batches. */
+/** A large file, so that workers are started; the other files make ten batches. */
 const listed = [...smallFiles(600), { path: "d500/large", content: "\0".repeat(66 << 20) }];
 
-/** Not below /dev: a worker that may read everything may still not read there. */
+/** Not below /dev: Deno does not let a worker with full read permission read there. */
 async function inRoot(body: (root: string) => Promise<void>): Promise<void> {
   const root = mkdtempSync(join(tmpdir(), "stella-chunks-"));
   try {
@@ -61,7 +61,7 @@ const forms: Changes[] = [
   ...isLong ? [{ compression: "none" } as const, { volumeSize: 8 << 20 }] : [],
 ];
 
-Deno.test("a bundle made on workers is the one made without, byte for byte", async () => {
+Deno.test("a bundle made with workers is byte-identical to one made without", async () => {
   await inRoot(async (root) => {
     const input = writeInput(root);
     for (const [i, form] of forms.entries()) {
@@ -70,7 +70,7 @@ Deno.test("a bundle made on workers is the one made without, byte for byte", asy
         started++;
         return workers(mayRead);
       };
-      // Rules of a source are functions: these stay here.
+      // Rules of a source are functions, which are not sent to workers.
       const sources = [{ path: input, exclude: ["nothing"], follow: true }];
       await run(join(root, `with-${i}`), [], { ...form, sources, workers: counted });
       await run(join(root, `without-${i}`), input, form);
@@ -85,14 +85,14 @@ Deno.test("a bundle made on workers is the one made without, byte for byte", asy
   });
 });
 
-Deno.test("an error of a worker keeps its code, its message and its hint", async () => {
+Deno.test("an error in a worker keeps its code, message and hint", async () => {
   await inRoot(async (root) => {
     const input = writeInput(root);
     let done = false;
     const reported = onProgress((stage, bytes) => {
       if (stage !== "read" || bytes === 0 || done) return;
       done = true;
-      // It has been looked at and left to a worker by then.
+      // By then the file has been checked and handed to a worker.
       truncateSync(join(input, "d0/f0"), 0);
     });
     await assert.rejects(run(join(root, "out"), input, { workers, ...reported }), {
@@ -104,7 +104,7 @@ Deno.test("an error of a worker keeps its code, its message and its hint", async
   });
 });
 
-Deno.test("an export and a verification on workers end at once when they are stopped, and leave nothing", async () => {
+Deno.test("an export and a verification with workers end at once when they are aborted, and leave no files", async () => {
   await inRoot(async (root) => {
     const input = writeInput(root);
     for (const layout of ["archive", "directory"] as const) {
@@ -132,7 +132,7 @@ Deno.test("an export and a verification on workers end at once when they are sto
   });
 });
 
-/** Each costs two verifications: what is found side by side is damaged in one bundle. */
+/** Each case costs two verifications, so damage that is found independently shares a bundle. */
 const damages: [string, (payload: string) => void][] = [
   ["nothing", () => {}],
   ["files gone", (payload) => rmSync(join(payload, "d500"), { recursive: true })],
@@ -159,13 +159,13 @@ const damages: [string, (payload: string) => void][] = [
   }],
 ];
 
-/** The zeros of the large file take no room. */
+/** The large file is sparse. */
 function copy(from: string, to: string): void {
   const args = ["-a", "--sparse=always", from, to];
   assert.ok(new Deno.Command("cp", { args }).outputSync().success);
 }
 
-Deno.test("workers find in a directory bundle what is found without them", async () => {
+Deno.test("workers report the same findings in a directory bundle as a verification without them", async () => {
   await inRoot(async (root) => {
     const { files, key } = makeBundle({ layout: "directory", entries: listed });
     const sound = join(root, "sound");

@@ -1,4 +1,4 @@
-/** What a worker says of the small files of a directory bundle. */
+/** What a worker reports about the small files of a directory bundle. */
 import assert from "node:assert/strict";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,7 +6,7 @@ import { digestFiles, smallFile } from "../../src/bundle/file_digests.ts";
 import { sha256 } from "../../src/domain/hash.ts";
 import { withDirectory } from "../support/bundle_fixture.ts";
 
-Deno.test("files up to the limit are hashed whole, larger ones are left", async () => {
+Deno.test("files up to the limit are hashed, and larger ones are skipped", async () => {
   await withDirectory((root) => {
     const sizes = [0, 1, smallFile - 1, smallFile, smallFile + 1];
     for (const size of sizes) writeFileSync(join(root, `${size}`), new Uint8Array(size).fill(size));

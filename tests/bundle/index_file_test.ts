@@ -27,7 +27,7 @@ function lines(...paths: string[]): string {
   return paths.map((path) => encodeIndexLine({ path, sha256: digest })).join("");
 }
 
-Deno.test("the index reads the same however its bytes are cut", () => {
+Deno.test("the index is parsed the same way however its bytes are split", () => {
   const paths = ["-a", "a", "a-b", "b/\u00e9", "b/\ufb01", "b/\u{1f600}", "z"];
   const bytes = Buffer.from(lines(...paths));
   const expected = paths.map((path) => ({ path, sha256: digest }));
@@ -89,7 +89,7 @@ const faults: [string, string | Uint8Array, number, string, boolean][] = [
   ["a path of 4,096 bytes", lines(`${"a/".repeat(2047)}bc`), 1, "longer than 4095", true],
 ];
 
-Deno.test("the index is refused in any other form, with line and reason", () => {
+Deno.test("an index in any other form is refused with line and reason", () => {
   for (const [about, text, line, reason, unsafe] of faults) {
     assert.throws(() => parse([Buffer.from(text as string)]), (error) => {
       assert.ok(error instanceof IndexFault, `${about}: ${error}`);
@@ -101,12 +101,12 @@ Deno.test("the index is refused in any other form, with line and reason", () => 
   }
 });
 
-Deno.test("names that only share a beginning are no file below a file", () => {
+Deno.test("names that only share a prefix are not treated as a file below a file", () => {
   const paths = ["a", "a-b", "a.b", "aa/b", "b/c", "b/c-d/e", "b/cd/e", "b0"];
   assert.deepEqual(parse([Buffer.from(lines(...paths))]).map((e) => e.path), paths);
 });
 
-Deno.test("a line without an end is refused before it fills the memory", () => {
+Deno.test("a line without an end is refused before it exhausts memory", () => {
   const parser = new IndexParser();
   parser.push(Buffer.from(lines("a")));
   assert.equal(parser.next()?.path, "a");
@@ -116,7 +116,7 @@ Deno.test("a line without an end is refused before it fills the memory", () => {
   assert.throws(() => parser.next(), (e: IndexFault) => e.line === 2 && /too long/.test(e.reason));
 });
 
-Deno.test("the longest path passes", () => {
+Deno.test("the longest permitted path is accepted", () => {
   const path = `${"a/".repeat(2047)}b`;
   assert.equal(Buffer.byteLength(path), 4095);
   assert.deepEqual(parse([Buffer.from(lines(path))]), [{ path, sha256: digest }]);
@@ -125,7 +125,7 @@ Deno.test("the longest path passes", () => {
 const part = fc.stringMatching(/^[a-c\u00e9\ufb01]{1,3}$/);
 const path = fc.array(part, { minLength: 1, maxLength: 3 }).map((parts) => parts.join("/"));
 
-Deno.test("property: sorted paths pass just where none lies below another", () => {
+Deno.test("property: sorted paths are accepted exactly if none lies below another", () => {
   always(
     fc.property(fc.uniqueArray(path, { maxLength: 12 }), fc.nat(500), (paths, cut) => {
       const sorted = paths.sort(comparePaths);

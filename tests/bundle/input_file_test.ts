@@ -1,4 +1,4 @@
-/** A file of the inputs is read into its region as it was when it was looked at, or refused. */
+/** An input file is read into its region unchanged since it was checked, or it is refused. */
 import assert from "node:assert/strict";
 import {
   appendFileSync,
@@ -30,7 +30,7 @@ function regionOf(path: string, at = 0): DeferredRegion {
   return { ...asInput(path, statInput(path), statFolder(dirname(path))), at };
 }
 
-/** Looks at a file, changes something, and fills its region in a chunk of 100 bytes. */
+/** Checks a file, runs `change`, and fills the region of the file in a chunk of 100 bytes. */
 async function filled(change: (path: string) => void = () => {}) {
   return await withDirectory((root) => {
     const path = join(root, "file");
@@ -77,7 +77,7 @@ Deno.test("a file that changed is refused", async () => {
   await assert.rejects(filled((path) => rmSync(path)), gone);
 });
 
-/** Does something between the opening of a file and the look at its path. */
+/** Runs `work` between opening a file and checking its path. */
 class WhileOpen extends PrivateFiles {
   constructor(readonly work: () => void) {
     super({ files: [], directories: [] }, Date.now);
@@ -89,7 +89,7 @@ class WhileOpen extends PrivateFiles {
   }
 }
 
-Deno.test("a link that was there only while the file was opened is found out", async () => {
+Deno.test("a symbolic link that exists only while the file is opened is detected", async () => {
   await withDirectory((root) => {
     const [path, aside, secret] = ["file", "aside", "secret"].map((one) => join(root, one));
     for (const one of [path!, secret!]) {
@@ -108,7 +108,7 @@ Deno.test("a link that was there only while the file was opened is found out", a
   });
 });
 
-Deno.test("a directory exchanged for a link is found out, by its files or by itself", async () => {
+Deno.test("a directory that is replaced by a link is detected, by its files or by itself", async () => {
   await withDirectory((root) => {
     writeFiles(root, { "in/d/file": content, "other/file": content });
     const [folder, aside] = [join(root, "in/d"), join(root, "in/aside")];
@@ -133,7 +133,7 @@ Deno.test("a directory exchanged for a link is found out, by its files or by its
     assert.throws(() => opened.assertSame(), /file" is not what it was/);
     opened.close();
     undo();
-    // The same file by a hard link: then only the directory tells.
+    // The same file through a hard link: only the directory differs.
     rmSync(join(root, "other/file"));
     linkSync(join(folder, "file"), join(root, "other/file"));
     assert.throws(() => filled(new WhileOpen(exchange)), /in\/d" is not what it was/);
@@ -143,7 +143,7 @@ Deno.test("a directory exchanged for a link is found out, by its files or by its
   });
 });
 
-Deno.test("a private file is refused by its handle, and nothing of it is kept", async () => {
+Deno.test("a private file is recognized by its handle and refused, and none of its bytes are kept", async () => {
   await withDirectory((root) => {
     writeFiles(root, { "state/keys/signing.key": content, "in/a": content });
     const privateFiles = new PrivateFiles(
@@ -168,7 +168,7 @@ Deno.test("a private file is refused by its handle, and nothing of it is kept", 
 
 Deno.test(requiring(
   ["mkfifo"],
-  "a named pipe that took a file's place is refused and never waited for",
+  "a named pipe in place of a file is refused without blocking",
   async () => {
     await assert.rejects(
       filled((path) => {

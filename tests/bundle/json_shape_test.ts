@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { array, integer, object, oneOf, record, text } from "../../src/bundle/json_shape.ts";
 
-Deno.test("an array has at most so many items, each of which is named by its place", () => {
+Deno.test("an array has a maximum length, and a fault names the index of its item", () => {
   const letters = array(text(/^[a-z]$/, "a letter"), 3);
   assert.deepEqual(letters(["a", "b", "c"], "list"), ["a", "b", "c"]);
   assert.throws(() => letters(["a", "b", "c", "d"], "list"), /has more than 3 items/);
@@ -9,7 +9,7 @@ Deno.test("an array has at most so many items, each of which is named by its pla
   assert.throws(() => letters("abc", "list"), /is not an array/);
 });
 
-Deno.test("an integer is a number, within its range, whatever a text would compare as", () => {
+Deno.test("an integer is a number within its range, and a string is refused even if it compares as one", () => {
   const small = integer(1, 3);
   assert.deepEqual([1, 3].map((one) => small(one, "n")), [1, 3]);
   for (const other of [0, 4, "2", true, null]) {
@@ -17,13 +17,13 @@ Deno.test("an integer is a number, within its range, whatever a text would compa
   }
 });
 
-Deno.test("an object has its names and no others, and what is wrong is named from the document down", () => {
+Deno.test("an object has exactly its fields, and a fault is named by its path from the document", () => {
   const inner = object({ size: integer(1) }, { note: oneOf("a", "b") });
   const shape = object({ list: array(inner, 9) }, {});
   assert.deepEqual(shape({ list: [{ size: 1, note: "a" }] }, ""), {
     list: [{ size: 1, note: "a" }],
   });
-  // deno-lint-ignore no-explicit-any -- what is wrong on purpose
+  // deno-lint-ignore no-explicit-any -- invalid on purpose
   const faults: [any, string][] = [
     [null, "the document is not an object"],
     [[], "the document is not an object"],
@@ -44,7 +44,7 @@ Deno.test("an object has its names and no others, and what is wrong is named fro
   }
 });
 
-Deno.test("a record has any keys, at most so many, and none of them is special", () => {
+Deno.test("a record has any keys, up to a maximum number, and none of them is special", () => {
   const shape = record(integer(0), 2);
   const read = shape(JSON.parse('{"__proto__":1,"b":2}'), "map");
   assert.deepEqual(Object.entries(read), [["__proto__", 1], ["b", 2]]);

@@ -1,6 +1,5 @@
 /**
- * Run as a child with scoped permissions: opens argument 1 below argument 0 and prints what came of
- * it.
+ * Run as a child with scoped permissions: opens argument 1 below argument 0 and prints the result.
  */
 import { messageOf } from "../../src/domain/errors.ts";
 import { Opener } from "../../src/bundle/source.ts";

@@ -1,4 +1,4 @@
-/** Single files of a payload, read by offset, over all forms of a bundle. */
+/** Reading single files of a payload by offset, for all forms of a bundle. */
 import assert from "node:assert/strict";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ import {
   writeFiles,
 } from "../support/bundle_fixture.ts";
 
-/** With a file over three chunks, and a path that needs PAX records. */
+/** With a file that spans three chunks, and a path that needs PAX records. */
 const entries: Entry[] = [
   ...someEntries,
   { path: "large", content: new Uint8Array(2 * chunkSize + 100).map((_, i) => i * 31 + (i >> 9)) },
@@ -44,7 +44,7 @@ const forms: Record<string, Recipe> = {
 };
 
 for (const [form, recipe] of Object.entries(forms)) {
-  Deno.test(`every file of ${form} is read by its path, in any order`, () =>
+  Deno.test(`every file of ${form} can be read by its path, in any order`, () =>
     withBundle(recipe, async (directory, { manifest }) => {
       const payload = await openPayload(directorySource(directory), manifest);
       for (const { path, content } of entries.toReversed()) {
@@ -55,7 +55,7 @@ for (const [form, recipe] of Object.entries(forms)) {
     }));
 }
 
-Deno.test("without a volume, what lies in the others is read, if sizes are known", () =>
+Deno.test("if a volume is missing, files in the others can be read when sizes are known", () =>
   withBundle({ chunksPerVolume: 1 }, async (directory, { manifest }) => {
     rmSync(join(directory, "p.tar.001"));
     const sizes = new Map(entries.map(({ path, content }) => [path, bytesOf(content).length]));
@@ -95,7 +95,7 @@ Deno.test("a changed chunk of a compressed archive is not decoded", () =>
     await assert.rejects(readSmall(payload, "a.txt", 99), { reason: "digest_mismatch" });
   }));
 
-Deno.test("a truncated archive is told", () =>
+Deno.test("a truncated archive is reported as truncated", () =>
   withBundle({}, async (directory, { manifest }) => {
     const archive = join(directory, "p.tar");
     writeFileSync(archive, readFileSync(archive).subarray(0, chunkSize));

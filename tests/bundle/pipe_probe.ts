@@ -1,7 +1,7 @@
 /**
- * Run as a child: exchanges `file` below argument 0 for a pipe after it was looked at, and prints
- * what came of reading it by the way that argument 1 names. Opening a pipe that nobody writes into
- * must not wait.
+ * Run as a child: replaces `file` below argument 0 by a pipe after it was checked, and prints the
+ * result of reading it in the way that argument 1 names. Opening a pipe without a writer must not
+ * block.
  */
 import { renameSync } from "node:fs";
 import { join } from "node:path";

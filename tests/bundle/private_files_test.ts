@@ -1,17 +1,17 @@
-/** What is private is known by device and inode, what is made later too. */
+/** Private files are recognized by device and inode, including files that are created later. */
 import assert from "node:assert/strict";
 import { linkSync, mkdirSync, renameSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PrivateFiles } from "../../src/bundle/private_files.ts";
 import { withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 
-/** As an open handle shows it. */
+/** The identity of a file as its open handle reports it. */
 function shownBy(path: string) {
   const { dev, ino, ctimeMs } = statSync(path);
   return { dev, ino, changed: ctimeMs };
 }
 
-Deno.test("files by name, directories with all that lies below them, by whatever path", async () => {
+Deno.test("files and everything below directories are private, whatever path names them", async () => {
   await withDirectory((root) => {
     writeFiles(root, {
       "state/keys/signing.key": "1",
@@ -46,7 +46,7 @@ Deno.test("files by name, directories with all that lies below them, by whatever
   });
 });
 
-Deno.test("a file that is made or moved there after the list was made is private too", async () => {
+Deno.test("a file that is created or moved there after the listing is private, too", async () => {
   await withDirectory((root) => {
     writeFiles(root, { "state/a": "", "in/old": "" });
     mkdirSync(join(root, "state/store"));
@@ -60,7 +60,7 @@ Deno.test("a file that is made or moved there after the list was made is private
   });
 });
 
-Deno.test("a file that has not changed for long does not cause a new listing", async () => {
+Deno.test("a file that has not changed for a long time does not cause a new listing", async () => {
   await withDirectory((root) => {
     writeFiles(root, { "state/a": "", "in/a": "" });
     let taken = 0;

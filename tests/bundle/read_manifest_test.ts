@@ -11,7 +11,7 @@ import { maxManifestBytes, readManifest } from "../../src/bundle/read_manifest.t
 import { sha256 } from "../../src/domain/hash.ts";
 import { makeBundle } from "../support/bundle_fixture.ts";
 
-// deno-lint-ignore no-explicit-any -- tests put any shape in place of the right one
+// deno-lint-ignore no-explicit-any -- tests replace values by values of any type
 type Loose = any;
 
 const plain = makeBundle().manifest;
@@ -46,7 +46,7 @@ Deno.test("readManifest reads what encodeManifest writes, in every layout", () =
   }
 });
 
-Deno.test("encodeManifest leaves out no field that a manifest may have", () => {
+Deno.test("encodeManifest writes every field that a manifest may have", () => {
   const [sha256, size] = ["0".repeat(64), 1];
   const file: Required<BundleFile> = {
     ...{ path: "p.tar", role: "archive", mediaType: "m", executable: true, size, sha256 },
@@ -57,7 +57,7 @@ Deno.test("encodeManifest leaves out no field that a manifest may have", () => {
   assert.deepEqual(JSON.parse(text(manifest)), manifest);
 });
 
-Deno.test("encodeManifest: the one encoding, byte for byte", () => {
+Deno.test("encodeManifest writes the canonical encoding", () => {
   const digest = "0".repeat(64);
   const manifest: Manifest = {
     ...directory,
@@ -76,7 +76,7 @@ Deno.test("encodeManifest: the one encoding, byte for byte", () => {
   assert.equal(bundleDigest(bytes), sha256(bytes));
 });
 
-/** Every place of a document, as readManifest names it, and how to change what stands there. */
+/** Every value of a document, by the path that readManifest reports, and how to change it. */
 function places(value: Loose, place = ""): [string, Loose, string | number][] {
   return Object.keys(value).flatMap((key) => {
     const name = Array.isArray(value) ? `${place}[${key}]` : place === "" ? key : `${place}.${key}`;
@@ -89,7 +89,7 @@ function places(value: Loose, place = ""): [string, Loose, string | number][] {
 
 const optional = /\.(executable|mediaType|uncompressedSize|chunkSize|chunks|volume)$/;
 
-Deno.test("readManifest refuses each field that is missing, and names it", () => {
+Deno.test("readManifest refuses a missing field and names it", () => {
   for (const manifest of [plain, volumes]) {
     const count = places(copyOf(manifest)).length;
     for (let i = 0; i < count; i++) {
@@ -105,7 +105,7 @@ Deno.test("readManifest refuses each field that is missing, and names it", () =>
 
 const strangers: unknown[] = [null, true, false, -1, 1e15, "", "x", "\u001b[2J", [], {}, [[]]];
 
-Deno.test("readManifest refuses a foreign value in each place, and names the place", () => {
+Deno.test("readManifest refuses a value of another type in each field, and names the field", () => {
   for (const manifest of [plain, volumes]) {
     const count = places(copyOf(manifest)).length;
     for (let i = 0; i < count; i++) {
@@ -122,7 +122,8 @@ Deno.test("readManifest refuses a foreign value in each place, and names the pla
 });
 
 /**
- * Values that the reader alone cannot know to be wrong, or whose fault is found in another place.
+ * Values that the reader alone cannot recognize as wrong, or whose fault is reported for another
+ * field.
  */
 function fits(place: string, value: unknown): boolean {
   if (/^(profile|tenant)$|^tool\./.test(place)) return value === "x";
@@ -131,7 +132,7 @@ function fits(place: string, value: unknown): boolean {
     (value === 1e15 || value === "x" || value === true);
 }
 
-Deno.test("readManifest refuses fields that are not known, wherever they stand", () => {
+Deno.test("readManifest refuses unknown fields at every level", () => {
   const count = places(copyOf(volumes)).length;
   for (let i = 0; i < count; i++) {
     const copy = copyOf(volumes);
@@ -173,7 +174,7 @@ const encodings: [string, (text: string) => string, string][] = [
   ["an array", (t) => `[${t}]`, "the document is not an object"],
 ];
 
-Deno.test("readManifest refuses every other encoding of the same content", () => {
+Deno.test("readManifest refuses every non-canonical encoding of the same content", () => {
   for (const [about, change, reason] of encodings) {
     const changed = change(text(plain));
     assert.notEqual(changed, text(plain), about);
@@ -202,7 +203,7 @@ const names: [string, string][] = [
   [".stella-019b76da-a800-7000-8000-000000000000.partial", "cannot be listed"],
 ];
 
-Deno.test("readManifest refuses file names that are unsafe or its own", () => {
+Deno.test("readManifest refuses file names that are unsafe or reserved", () => {
   for (const [name, reason] of names) {
     const copy = copyOf(plain);
     copy.files[1].path = name;
@@ -285,7 +286,7 @@ Deno.test("readManifest refuses a manifest that contradicts itself", () => {
   }
 });
 
-Deno.test("readManifest reads a manifest of 16 MiB and refuses a byte more unread", () => {
+Deno.test("readManifest reads a manifest of 16 MiB and refuses a larger one without reading it", () => {
   const copy = copyOf(plain);
   const chunk = { size: 1, sha256: "0".repeat(64) };
   const count = Math.floor((maxManifestBytes - 2000) / (JSON.stringify(chunk).length + 1));

@@ -23,7 +23,7 @@ function assertUnsafe(run: () => unknown, what: string): void {
   });
 }
 
-Deno.test("a directory gives its regular files, and undefined for what is not there", async () => {
+Deno.test("a directory source opens regular files and returns undefined for missing ones", async () => {
   await withDirectory(async (root) => {
     writeFiles(root, { "a": "one", "d/b": "two", "empty": "" });
     assert.equal(await readAll(root, "a"), "one");
@@ -35,7 +35,7 @@ Deno.test("a directory gives its regular files, and undefined for what is not th
   });
 });
 
-Deno.test("links and directories are refused, wherever on the way they are", async () => {
+Deno.test("links and directories are refused at any position of the path", async () => {
   await withDirectory((root) => {
     writeFiles(root, { "in/file": "inside", "out/secret": "secret" });
     symlinkSync("file", join(root, "in/link"));
@@ -57,7 +57,7 @@ Deno.test(requiring(["mkfifo"], "a pipe is refused without being opened", async 
   });
 }));
 
-Deno.test("a link is refused under scoped permissions too, where O_NOFOLLOW would not help", async () => {
+Deno.test("a link is refused under scoped permissions, too, where O_NOFOLLOW does not help", async () => {
   // Not in /dev/shm: below /dev Deno asks for all permissions.
   await withDirectory(async (root) => {
     writeFiles(root, { "in/file": "inside", "out/secret": "secret" });
@@ -117,7 +117,7 @@ Deno.test("walk finds nothing in a missing directory and follows no link", async
 Deno.test("walk reports names that are not UTF-8, of files and of directories", async () => {
   await withDirectory(async (root) => {
     mkdirSync(join(root, "payload"));
-    // A shell can name what a string of JavaScript cannot.
+    // A shell can create names that a JavaScript string cannot hold.
     const made = new Deno.Command("sh", {
       args: ["-ec", "touch \"$(printf 'f\\377')\"; mkdir \"$(printf 'd\\377')\""],
       cwd: join(root, "payload"),
@@ -131,7 +131,7 @@ Deno.test("walk reports names that are not UTF-8, of files and of directories", 
   });
 });
 
-Deno.test("readSmall reads up to its limit, and refuses more by the code it is given", async () => {
+Deno.test("readSmall reads up to its limit and refuses larger files with the given code", async () => {
   const source = memorySource(new Map([["f", new Uint8Array(10).fill(1)]]));
   assert.equal((await readSmall(source, "f", 10))!.length, 10);
   assert.equal(await readSmall(source, "g", 10), undefined);
@@ -145,7 +145,7 @@ Deno.test("readSmall reads up to its limit, and refuses more by the code it is g
   );
 });
 
-Deno.test("a reader fills its buffer until the end, and an error of the medium is code 12", async () => {
+Deno.test("a reader fills its buffer until the end of the file, and an I/O error is code 12", async () => {
   await withDirectory((root) => {
     writeFileSync(join(root, "f"), "0123456789");
     const reader = new Opener(root).open("f")!;
@@ -160,7 +160,7 @@ Deno.test("a reader fills its buffer until the end, and an error of the medium i
   });
 });
 
-Deno.test("a file that shrinks while it is read is an error of the medium, one that grows is not", async () => {
+Deno.test("a file that shrinks while it is read is an I/O error, and one that grows is not", async () => {
   await withDirectory((root) => {
     const path = join(root, "a");
     for (const read of [0, 4, 9]) {
@@ -185,7 +185,7 @@ Deno.test("a file that shrinks while it is read is an error of the medium, one t
 
 Deno.test(requiring(
   ["mkfifo"],
-  "a file that is exchanged for a pipe is refused, and nobody waits for it",
+  "a file that is replaced by a pipe is refused without blocking",
   async () => {
     for (
       const [way, printed] of [["open", /it changed while it was opened/], [
@@ -201,8 +201,8 @@ Deno.test(requiring(
           args: ["run", "-A", "--no-check", "-q", probe, root, way as string],
           stdout: "piped",
         }).spawn();
-        // Without a writer the pipe would never open: a child that waits is ended, and said
-        // nothing.
+        // Without a writer the pipe would never open: a child that blocks is killed before it
+        // prints anything.
         const ended = setTimeout(() => child.kill("SIGKILL"), 60_000);
         const { stdout } = await child.output();
         clearTimeout(ended);

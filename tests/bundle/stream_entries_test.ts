@@ -1,5 +1,5 @@
 /**
- * A stream holds each file of the bundle once, at its place, with the mode and time of the bundle,
+ * A stream contains each file of the bundle once, in order, with the mode and time of the bundle,
  * and nothing else.
  */
 import assert from "node:assert/strict";
@@ -27,7 +27,7 @@ function withEntry(entry: string | Entry, at: number): (string | Entry)[] {
   return [...all.slice(0, at), entry, ...all.slice(at)];
 }
 
-Deno.test("an entry of the head that comes twice, or at another place, is code 8", async () => {
+Deno.test("a head entry that is repeated or out of order is code 8", async () => {
   for (const name of [manifestName, attestationName, indexName]) {
     for (const content of [made.files.get(name)!, other]) {
       for (let at = all.indexOf(name) + 1; at <= all.length; at++) {
@@ -40,7 +40,7 @@ Deno.test("an entry of the head that comes twice, or at another place, is code 8
   }
 });
 
-Deno.test("a listed file that comes twice is code 8", async () => {
+Deno.test("a listed file that occurs twice is code 8", async () => {
   for (const name of all.slice(all.indexOf(indexName) + 1)) {
     const { code, found } = await verifyStream(
       await streamOf(made, withEntry({ path: name, content: other }, all.length)),
@@ -50,7 +50,7 @@ Deno.test("a listed file that comes twice is code 8", async () => {
   }
 });
 
-/** The envelope that a secret makes over the manifest. */
+/** The HMAC envelope of the manifest. */
 function envelope(): Uint8Array {
   const bytes = made.files.get(manifestName)!;
   const { profile, tenant, created } = readManifest(bytes);
@@ -63,7 +63,7 @@ function envelope(): Uint8Array {
   return signWithSecret(secretFrom(newSecret(), "shared.key"), statement);
 }
 
-Deno.test("without a secret an HMAC envelope is one of this manifest, once, before the index", async () => {
+Deno.test("without a secret, an HMAC envelope must belong to this manifest and stand once before the index", async () => {
   const content = envelope();
   const place = all.indexOf(indexName);
   const right = await streamOf(made, withEntry({ path: hmacName, content }, place));
@@ -72,13 +72,13 @@ Deno.test("without a secret an HMAC envelope is one of this manifest, once, befo
     const wrong = at === place ? other : content;
     const bytes = await streamOf(made, withEntry({ path: hmacName, content: wrong }, at));
     const { code, found } = await verifyStream(bytes, made);
-    // Before the attestation it stands where that is looked for.
+    // Before the attestation it is read in place of the attestation.
     assert.equal(code, 8, `${at}: ${found}`);
     assert.match(found.join(), /entry_unexpected manifest\.json\.(hmac|sigstore)\.json/);
   }
 });
 
-Deno.test("another mode or time than the bundle's own is code 8, for every entry", async () => {
+Deno.test("an entry with a mode or time other than the bundle's is code 8", async () => {
   for (const path of all) {
     const entries = (change: Partial<Entry>) =>
       all.map((one) => one === path ? { path, ...change } : one);
@@ -96,14 +96,14 @@ Deno.test("another mode or time than the bundle's own is code 8, for every entry
   }
 });
 
-Deno.test("another time of all entries alike is code 8", async () => {
+Deno.test("another time is code 8 even if all entries have it", async () => {
   const entries = all.map((path) => ({ path, mtime: mtime + 7 }));
   const { code, found } = await verifyStream(await streamOf(made, entries), made);
   assert.equal(code, 8);
   assert.deepEqual(found, all.map((path) => `mtime_differs ${path}`).sort());
 });
 
-Deno.test("a program has the mode 755 in the stream, and no other", async () => {
+Deno.test("a program must have mode 755 in the stream", async () => {
   const program = makeBundle({
     manifest: (m) => {
       const { size, sha256 } = m.files.find(({ path }) => path === "VERIFY.txt")!;
@@ -119,7 +119,7 @@ Deno.test("a program has the mode 755 in the stream, and no other", async () => 
   assert.deepEqual(plain, { code: 8, found: ["mode_differs stella"] });
 });
 
-Deno.test("findings about a stream are counted and not kept beyond ten thousand", async () => {
+Deno.test("findings about a stream beyond ten thousand are counted but not kept", async () => {
   const header = (await streamOf(made, [{ path: "zzz", content: new Uint8Array() }])).subarray(
     0,
     512,

@@ -1,6 +1,6 @@
 /**
- * A bundle as one stream: what TarStream writes is verified as the same bundle in a directory is,
- * and nothing else passes.
+ * A bundle as one stream: the output of TarStream is verified like the same bundle in a directory,
+ * and everything else is refused.
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
@@ -15,14 +15,14 @@ import { order, streamOf, verifyStream } from "../support/bundle_stream.ts";
 
 const archives = ["plain", "zstd", "volumes", "plainVolumes"] as const;
 for (const form of archives) {
-  Deno.test(`the stream of a bundle is verified, ${form}`, async () => {
+  Deno.test(`the stream of a bundle is verified (${form})`, async () => {
     const made = bundles[form]!;
     const max = form.endsWith("olumes") ? 65_536 : 511;
     assert.deepEqual(await verifyStream(await streamOf(made), made, max), { code: 0, found: [] });
   });
 }
 
-Deno.test("an archive that sorts before the index and before the documents comes after both", async () => {
+Deno.test("an archive whose name sorts before the index and the documents follows both in the stream", async () => {
   const made = makeBundle({
     manifest: (m) => m.files.sort((a, b) => comparePaths(a.path, b.path)),
   });
@@ -80,7 +80,7 @@ Deno.test("a stream that does not start with the manifest is refused", async () 
   }
 });
 
-Deno.test("a stream cut anywhere is refused, and where files still came it is called truncated", async () => {
+Deno.test("a stream that ends early is refused, and it is reported as truncated if files were still due", async () => {
   const made = bundles["zstd"]!;
   const whole = await streamOf(made);
   const later = (await streamOf(made, order(made).slice(0, 3))).length - 1024;
@@ -93,7 +93,7 @@ Deno.test("a stream cut anywhere is refused, and where files still came it is ca
   assert.deepEqual([code, found], [10, ["truncated bundle.tar"]]);
 });
 
-Deno.test("every changed or added byte of a stream is found, padding and end included", async () => {
+Deno.test("every changed or added byte of a stream is detected, including padding and end", async () => {
   const made = bundles["zstd"]!;
   const whole = await streamOf(made);
   for (let at = 0; at < whole.length; at += 7) {
@@ -108,7 +108,7 @@ Deno.test("every changed or added byte of a stream is found, padding and end inc
   }
 });
 
-Deno.test("a file that is longer than the manifest says is refused, at the place of each", async () => {
+Deno.test("a file that is longer than the manifest declares is refused at every position", async () => {
   const made = bundles["plain"]!;
   for (const name of order(made).slice(2)) {
     const files = new Map(made.files);
@@ -119,7 +119,7 @@ Deno.test("a file that is longer than the manifest says is refused, at the place
   }
 });
 
-Deno.test("an index that is too large to hold is refused before it is read", async () => {
+Deno.test("an index that is too large to buffer is refused before it is read", async () => {
   const made = bundles["plain"]!;
   const start = await streamOf(made, [manifestName, attestationName]);
   const entry = { path: indexName, size: maxBufferedIndexBytes + 1, mode: 0o644, mtime };
@@ -129,7 +129,7 @@ Deno.test("an index that is too large to hold is refused before it is read", asy
   assert.match(found.join(), /its index has 134217729 bytes, and at most 134217728 are held/);
 });
 
-Deno.test("a bundle with the layout directory is refused as a stream", async () => {
+Deno.test("a stream of a bundle with the layout `directory` is refused", async () => {
   const made = bundles["directory"]!;
   const names = order(made).filter((name) => !name.startsWith("payload/"));
   const { code, found } = await verifyStream(await streamOf(made, names), made);
@@ -137,7 +137,7 @@ Deno.test("a bundle with the layout directory is refused as a stream", async () 
   assert.match(found.join(), /its layout is directory/);
 });
 
-Deno.test("sizes from 8 GiB on are read as TarStream writes them, other encodings are not", () => {
+Deno.test("sizes of 8 GiB and more are read as TarStream writes them, and other encodings are refused", () => {
   const header = Buffer.from(encodeHeader({ path: "p.tar", size: 0, mode: 0o644, mtime }));
   const withSize = (field: string) => {
     const block = Buffer.from(header);

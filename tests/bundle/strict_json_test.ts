@@ -6,7 +6,7 @@ function parse(text: string): unknown {
   return parseStrict(new TextEncoder().encode(text));
 }
 
-/** Objects of the reader have no prototype; for comparison they get one. */
+/** Objects of the reader have no prototype; a comparison needs one. */
 function plain(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value));
 }
@@ -96,7 +96,7 @@ const refused: [string, string, number][] = [
   ['["é",x]', "A value is expected", 6],
 ];
 
-Deno.test("strict JSON refuses the rest, with the reason and the byte", () => {
+Deno.test("strict JSON refuses everything else with the reason and byte offset", () => {
   for (const [text, reason, offset] of refused) {
     assert.throws(() => parse(text), (error) => {
       assert.ok(error instanceof JsonFault, `${text}: ${error}`);
@@ -123,7 +123,7 @@ Deno.test("strict JSON gives no name a special meaning", () => {
   assert.equal(({} as { x?: number }).x, undefined);
 });
 
-Deno.test("strict JSON ends at 32 levels, and at 500,000 without overflowing the stack", () => {
+Deno.test("strict JSON allows 32 levels, and 500,000 levels do not overflow the stack", () => {
   const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
   assert.doesNotThrow(() => parse(nested(33)));
   assert.throws(() => parse(nested(34)), /Nesting is too deep at byte 33/);
@@ -131,21 +131,21 @@ Deno.test("strict JSON ends at 32 levels, and at 500,000 without overflowing the
   assert.throws(() => parse('{"a":'.repeat(500_000)), /Nesting is too deep/);
 });
 
-Deno.test("strict JSON bounds what a document may hold, so that a stranger's file cannot fill the memory", () => {
+Deno.test("strict JSON limits the number of values, so that an untrusted file cannot exhaust memory", () => {
   assert.throws(() => parse(`[${"{},".repeat(400_000)}0]`), /too many values/);
   assert.throws(() => parse(`[${"[],".repeat(400_000)}0]`), /too many values/);
   assert.throws(() => parse(`[${"0,".repeat(1_100_000)}0]`), /too many values/);
   assert.equal((parse(`[${"0,".repeat(1_000_000)}0]`) as unknown[]).length, 1_000_001);
 });
 
-Deno.test("strict JSON reads a string of 10 MiB, also one of escapes", () => {
+Deno.test("strict JSON reads a string of 10 MiB, even if it consists of escapes", () => {
   const length = 10 * 1024 * 1024;
   assert.equal((parse(`"${"x".repeat(length)}"`) as string).length, length);
   assert.equal((parse(`"${"\\\\".repeat(length / 2)}"`) as string).length, length / 2);
   assert.throws(() => parse(`"${'\\"'.repeat(length / 2)}`), /has no end/);
 });
 
-Deno.test("strict JSON shows a long or odd name cut and escaped", () => {
+Deno.test("strict JSON truncates and escapes long or unprintable names in messages", () => {
   const name = "\u202e" + "n".repeat(100_000);
   assert.throws(() => parse(`{"${name}":1,"${name}":2}`), (error: Error) => {
     assert.ok(error.message.length < 250);
@@ -166,14 +166,14 @@ const value = fc.letrec((tie) => ({
   ),
 })).any;
 
-Deno.test("strict JSON: whatever JSON.stringify writes of integers and text comes back", () => {
+Deno.test("strict JSON reads back what JSON.stringify writes of integers and text", () => {
   always(fc.property(value, (one) => {
     assert.deepEqual(plain(parse(JSON.stringify(one))), plain(one));
     assert.deepEqual(plain(parse(JSON.stringify(one, null, 2))), plain(one));
   }));
 });
 
-Deno.test("strict JSON: a text with one byte changed is refused or means what JSON.parse says", () => {
+Deno.test("strict JSON refuses a text with one byte changed or agrees with JSON.parse", () => {
   always(
     fc.property(value, fc.nat(), fc.nat(255), (one, at, byte) => {
       const bytes = new TextEncoder().encode(JSON.stringify(one));

@@ -24,7 +24,7 @@ interface Header {
   mtime: number;
 }
 
-/** The first 512 bytes that TarStream writes for an entry; its content is never asked for. */
+/** The first 512 bytes that TarStream writes for an entry; the content is not read. */
 async function headerOfTarStream({ path, size, mode, mtime }: Header): Promise<Uint8Array> {
   const readable = new ReadableStream<Uint8Array>();
   const entry = { type: "file" as const, path, size, readable, options: { mode, mtime } };
@@ -41,7 +41,7 @@ async function assertSame(header: Header): Promise<void> {
 
 const some: Header = { path: "a", size: 0, mode: 0o644, mtime };
 
-Deno.test("headers are TarStream's, byte for byte, where it can express the entry", async () => {
+Deno.test("headers are byte-identical to TarStream's for entries that it can express", async () => {
   const paths = [
     "a",
     "a/b",
@@ -68,7 +68,7 @@ Deno.test("headers are TarStream's, byte for byte, where it can express the entr
 const asciiPath = fc.array(fc.stringMatching(/^[a-z0-9_.-]{1,60}$/), { minLength: 1, maxLength: 8 })
   .map((parts) => parts.join("/")).filter((path) => pathFault(path) === undefined);
 
-Deno.test("property: any ASCII path is TarStream's header, or PAX where TarStream refuses it", async () => {
+Deno.test("property: an ASCII path has TarStream's header, or a PAX header where TarStream refuses the path", async () => {
   const size = fc.nat(8 * 1024 ** 3 - 1);
   await alwaysAsync(
     fc.asyncProperty(asciiPath, size, async (path, size) => {
@@ -85,7 +85,9 @@ Deno.test("property: any ASCII path is TarStream's header, or PAX where TarStrea
   );
 });
 
-/** The records of a PAX header, read by the rules of POSIX and not by ours. */
+/**
+ * The records of a PAX header, parsed by the rules of POSIX independently of the code under test.
+ */
 function records(header: Uint8Array): Record<string, string> {
   const bytes = Buffer.from(header);
   assert.equal(bytes.toString("latin1", 156, 157), "x");
@@ -106,7 +108,7 @@ function name(header: Uint8Array): string {
   return Buffer.from(header).subarray(-blockSize).toString("utf8", 0, 100).replace(/\0+$/, "");
 }
 
-Deno.test("PAX records stand where a path or size needs them, and only there", () => {
+Deno.test("PAX records are written only where a path or size needs them", () => {
   const long = "x".repeat(101);
   assert.equal(encodeHeader({ ...some, path: "x".repeat(100) }).length, blockSize);
   assert.deepEqual(records(encodeHeader({ ...some, path: long })), { path: long });
@@ -118,7 +120,7 @@ Deno.test("PAX records stand where a path or size needs them, and only there", (
   assert.deepEqual(Object.entries(both), [["path", long], ["size", String(size)]]);
 });
 
-Deno.test("with a PAX record the header has a shortened name or a size of zero", () => {
+Deno.test("a header with a PAX record has a truncated name or a size of zero", () => {
   const long = encodeHeader({ ...some, path: "x".repeat(150) });
   assert.equal(name(long), "x".repeat(100));
   const split = encodeHeader({ ...some, path: `${"x".repeat(99)}\u00e9${"y".repeat(50)}` });
@@ -134,14 +136,14 @@ Deno.test("with a PAX record the header has a shortened name or a size of zero",
   assert.equal(first, `PaxHeaders/${sha256("x".repeat(150)).slice(0, 12)}`);
 });
 
-Deno.test("a record's length counts itself, also where its digits make one more", () => {
+Deno.test("the length of a record includes its own digits, even where they add a digit", () => {
   for (let length = 80; length < 1100; length++) {
     const path = `\u00e9/${"p".repeat(length)}`;
     assert.equal(records(encodeHeader({ ...some, path }))["path"], path);
   }
 });
 
-Deno.test("paddingOf fills blocks", () => {
+Deno.test("paddingOf returns the bytes up to the next block boundary", () => {
   assert.deepEqual([0, 1, 511, 512, 513].map(paddingOf), [0, 511, 1, 0, 511]);
 });
 

@@ -1,7 +1,4 @@
-/**
- * Workers that fail, and work that is stopped: whoever waits for an answer gets an error, whenever
- * he asked.
- */
+/** Workers that fail and work that is aborted: every pending or later task gets an error. */
 import assert from "node:assert/strict";
 import { workerPool } from "../../src/bundle/chunk_workers.ts";
 import { asStellaError } from "../../src/cli/render.ts";
@@ -42,7 +39,7 @@ function fakes(more: Partial<Parameters<typeof workerPool>[0]> = {}) {
 const ended = { kind: "defect", message: /A worker ended: out of memory/ };
 const chunk = () => new Uint8Array(8);
 
-Deno.test("a task is queued until the worker listens, and then done", async () => {
+Deno.test("a task is queued until the worker is ready, and then run", async () => {
   const { made, pool } = fakes();
   const answer = pool.digest(chunk());
   assert.deepEqual(made[0]!.asked, []);
@@ -61,14 +58,14 @@ Deno.test("a worker that crashes fails its pending and later tasks", async () =>
     made[0]!.die();
     await waits;
     await assert.rejects(before.finish(), ended, "asked afterwards");
-    // A worker that came late is not listened to any more.
+    // Messages of a worker that becomes ready late are ignored.
     made[0]!.say("ready");
     await assert.rejects(before.update(chunk()), ended);
     assert.equal(made[0]!.asked.length, isReady ? 1 : 0);
   }
 });
 
-Deno.test("a stop fails all pending and later tasks", async () => {
+Deno.test("an abort fails all pending and later tasks", async () => {
   const stop = new AbortController();
   const error = () => new StellaError("interrupted", "Interrupted");
   const { made, pool } = fakes({ stop: { signal: stop.signal, error } });
@@ -93,7 +90,7 @@ Deno.test("an abort before the start does nothing, and one after the end has no 
   assert.equal(made.length, 0);
 });
 
-Deno.test("a worker starts with its first task, and never without one", async () => {
+Deno.test("a worker starts with its first task and never without a task", async () => {
   const { made, pool } = fakes();
   assert.equal(made.length, 0);
   const digest = pool.digestFile();
@@ -108,7 +105,7 @@ Deno.test("a worker starts with its first task, and never without one", async ()
   assert.equal(made.length, 1, "none starts afterwards");
 });
 
-Deno.test("if a worker cannot be started, its tasks fail and the other worker is ended", async () => {
+Deno.test("if a worker cannot be started, its tasks fail and the other worker is terminated", async () => {
   const first = new FakeWorker();
   const start = () => {
     if (first.onmessage !== null) throw new Error("no more threads");
@@ -122,7 +119,7 @@ Deno.test("if a worker cannot be started, its tasks fail and the other worker is
   assert.equal(first.ended, 1);
 });
 
-Deno.test("a digest of which an update failed fails, though the worker goes on", async () => {
+Deno.test("a digest fails if an update failed, even if the worker continues", async () => {
   const { made, pool } = fakes();
   const digest = pool.digestFile();
   made[0]!.say("ready");
@@ -135,7 +132,7 @@ Deno.test("a digest of which an update failed fails, though the worker goes on",
   await assert.rejects(finished, /no memory/);
 });
 
-Deno.test("an unexpected error of a worker is shown as a defect, with what to do about it", async () => {
+Deno.test("an unexpected error of a worker is reported as a defect with a hint", async () => {
   const { made, pool } = fakes();
   const opened = pool.open(chunk(), { sha256: "0".repeat(64), size: 4 });
   made[0]!.say("ready");
@@ -146,7 +143,7 @@ Deno.test("an unexpected error of a worker is shown as a defect, with what to do
   pool.close();
 });
 
-Deno.test("a digest is computed by the worker with the fewest digests", () => {
+Deno.test("a digest is assigned to the worker with the fewest digests", () => {
   const { made, pool } = fakes();
   const [volume, first] = [pool.digestFile(), pool.digestFile()];
   made.forEach((worker) => worker.say("ready"));
@@ -157,7 +154,7 @@ Deno.test("a digest is computed by the worker with the fewest digests", () => {
   pool.close();
 });
 
-Deno.test("a chunk to open goes to a worker with what is expected of it, and its answer comes back", async () => {
+Deno.test("a chunk is sent to a worker with its expected digest and size, and the result is returned", async () => {
   const { made, pool } = fakes();
   const expected = { sha256: "0".repeat(64), size: 4 };
   const opened = pool.open(chunk(), expected);

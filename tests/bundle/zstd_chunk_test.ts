@@ -15,7 +15,7 @@ function noise(length: number): Uint8Array {
   return out;
 }
 
-/** Counts frames by RFC 8878, apart from the code under test: `[frames, bytes used]`. */
+/** Counts frames by RFC 8878, independently of the code under test: `[frames, bytes used]`. */
 function countFrames(stored: Uint8Array): [number, number] {
   const bytes = Buffer.from(stored);
   let [at, frames] = [0, 0];
@@ -48,7 +48,7 @@ Deno.test("a chunk is exactly one frame, compressible or not", () => {
   }
 });
 
-Deno.test("the same chunk is the same bytes each time", () => {
+Deno.test("compression of the same chunk is deterministic", () => {
   const chunk = noise(300_000);
   assert.deepEqual(
     compressChunk(chunk),
@@ -74,14 +74,14 @@ interface Frame {
   bits?: number;
   single?: boolean;
   window?: number;
-  /** Stated size, in `sizeFlag` bytes form. */
+  /** Declared content size, in the encoding of `sizeFlag`. */
   size: number;
   sizeFlag?: 0 | 1 | 2 | 3;
   blocks?: Buffer[];
   tail?: Buffer;
 }
 
-/** A frame by hand. */
+/** A handmade frame. */
 function frame(options: Frame): Buffer {
   const { magic = 0xfd2fb528, bits = 0, single = true, window = 0, size, sizeFlag = 3 } = options;
   const head = Buffer.alloc(5);
@@ -108,7 +108,7 @@ function block(type: number, body: Buffer, last: boolean, size = body.length): B
 
 const a300 = Buffer.alloc(300, 0x61);
 
-Deno.test("frames by hand that a decoder must take", () => {
+Deno.test("handmade valid frames are accepted", () => {
   const good: [string, Buffer, Buffer][] = [
     ["raw, 8-byte size", frame({ size: 300 }), a300],
     ["raw, 4-byte size", frame({ size: 300, sizeFlag: 2 }), a300],
@@ -130,7 +130,7 @@ Deno.test("frames by hand that a decoder must take", () => {
   }
 });
 
-Deno.test("frames that are refused before they are decoded, with the reason", () => {
+Deno.test("invalid frames are refused with the reason before they are decoded", () => {
   const good = frame({ size: 300 });
   const refused: [string, Buffer, RegExp][] = [
     ["nothing", Buffer.alloc(0), /not a zstd frame/],
@@ -202,7 +202,7 @@ Deno.test("frames with wrong block sizes are refused by the decoder", () => {
   }
 });
 
-Deno.test("a checksum of the frame is accepted where it is right", () => {
+Deno.test("a frame checksum is accepted if it is valid", () => {
   const chunk = noise(1000);
   const options = {
     pledgedSrcSize: chunk.length,
@@ -213,7 +213,7 @@ Deno.test("a checksum of the frame is accepted where it is right", () => {
   assert.ok(Buffer.from(decompressChunk(stored, chunk.length)).equals(chunk));
 });
 
-Deno.test("property: a frame with one byte changed never yields another size, and mostly nothing", () => {
+Deno.test("property: a frame with one byte changed never yields another size and is mostly refused", () => {
   const chunk = Buffer.from("one line of text\n".repeat(40));
   const stored = compressChunk(chunk);
   always(
