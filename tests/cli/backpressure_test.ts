@@ -4,13 +4,13 @@ import { Backpressure } from "../../src/cli/backpressure.ts";
 
 const mebibyte = 1 << 20;
 
-/** One file without an end, of which each read fills the buffer. */
+/** An endless file; each read fills the buffer. */
 const endless: BundleSource = {
   name: "endless",
   open: () => ({ size: Infinity, read: (buffer) => buffer.length, close: () => {} }),
 };
 
-/** Reads on and on; `read` says how many MiB so far, once nothing more comes. */
+/** Reads continuously; `read` returns the number of MiB read once reading has paused. */
 async function reading(backpressure: Backpressure): Promise<{ read(): Promise<number> }> {
   const reader = (await backpressure.source(endless).open("x"))!;
   let mebibytes = 0;
@@ -22,14 +22,14 @@ async function reading(backpressure: Backpressure): Promise<{ read(): Promise<nu
     }
   })();
   const read = async () => {
-    // Reading waits for promises alone: all of them are done before a timer is.
+    // Reading waits only for promises, which are all settled before a timer fires.
     await new Promise((done) => setTimeout(done, 0));
     return mebibytes;
   };
   return { read };
 }
 
-Deno.test("reading stays a little ahead of sending", async () => {
+Deno.test("reading stays a bounded distance ahead of sending", async () => {
   const backpressure = new Backpressure();
   const { read } = await reading(backpressure);
   const ahead = await read();

@@ -4,7 +4,7 @@ import { chunkWorkers } from "../../src/cli/chunk_worker.ts";
 const hostile = new URL("./hostile_worker.ts", import.meta.url).href;
 
 /**
- * What a worker could do that somebody else's chunk has taken over; this process may do everything.
+ * What a worker could do that a malicious chunk has taken over; this process has all permissions.
  */
 async function wentThrough(mayRead: boolean): Promise<unknown> {
   const pool = chunkWorkers({ mainUrl: hostile, stop: new AbortController().signal })(mayRead);
@@ -16,7 +16,7 @@ async function wentThrough(mayRead: boolean): Promise<unknown> {
   }
 }
 
-Deno.test("a worker for chunks can do nothing at all, and one that opens files can read", async () => {
+Deno.test("a chunk worker has no permissions, and one that opens files has read permission only", async () => {
   assert.deepEqual(await wentThrough(false), []);
   assert.deepEqual(await wentThrough(true), ["read"]);
 });

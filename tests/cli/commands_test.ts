@@ -1,10 +1,10 @@
-/** The list of commands, against the declarations and against what a running program says. */
+/** Compares the list of commands with the declarations and with the running program. */
 import assert from "node:assert/strict";
 import { entries, loadSubjects } from "../../src/cli/commands.ts";
 import { Home, root } from "../support/program.ts";
 import { holdToLines, permissionLines } from "../support/permission_lines.ts";
 
-Deno.test("the list names each command as its declaration does, and no name twice", async () => {
+Deno.test("the list has the names of each declared command, and no name twice", async () => {
   for (const { names, load } of entries) {
     const { command } = await load();
     assert.deepEqual(names, [command.path, ...command.aliases]);
@@ -13,7 +13,7 @@ Deno.test("the list names each command as its declaration does, and no name twic
   assert.deepEqual(all, [...new Set(all)]);
 });
 
-Deno.test("a declaration is complete: an argument that repeats is the last, an example runs it", async () => {
+Deno.test("in a declaration only the last argument repeats, and each example runs the command", async () => {
   for (const { path, aliases, args, examples } of (await commands())) {
     const repeats = Object.values(args).map(({ repeat }) => repeat === true);
     assert.ok(!repeats.slice(0, -1).includes(true), path);
@@ -24,7 +24,7 @@ Deno.test("a declaration is complete: an argument that repeats is the last, an e
   }
 });
 
-Deno.test("the permissions of each name of each command are promised in the list", async () => {
+Deno.test("the list promises the permissions of each command under each of its names", async () => {
   const names = (await commands()).flatMap(({ path, aliases }) => [path, ...aliases]);
   assert.deepEqual(
     [...new Set(permissionLines.map(([name]) => name))].toSorted(),
@@ -36,7 +36,7 @@ async function commands() {
   return (await loadSubjects()).flatMap((subject) => subject.commands);
 }
 
-Deno.test("from source each command has exactly what the list says when its work begins", async () => {
+Deno.test("from source, each command starts its work with exactly the listed permissions", async () => {
   const home = new Home();
   try {
     await holdToLines(async (args) => {
@@ -55,7 +55,7 @@ Deno.test("from source each command has exactly what the list says when its work
   }
 });
 
-Deno.test("--permissions prints the permissions and does nothing", async () => {
+Deno.test("--permissions prints the permissions and does nothing else", async () => {
   const home = new Home();
   try {
     await home.succeed(["assets", "write", "there", "--permissions"]);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { requiring, tool } from "../support/needs.ts";
 import { type Home, programWords, withHome } from "../support/program.ts";
 
-/** Each command line up to the cursor, and some of what is offered there. */
+/** Each command line up to the cursor, and some of the completions offered there. */
 const lines: [words: string[], offered: string[], not: string[]][] = [
   [[""], ["export", "verify", "jobs", "completion"], ["bundle", "--json"]],
   [["ver"], ["verify", "version"], ["export"]],
@@ -75,7 +75,8 @@ testShell("bash", async (home, script, words) => {
   return await ran(home, "bash", ["--norc", "-c", program, "bash", script, ...words]);
 });
 
-// Where nobody types, zsh has no completion system: what the script calls of it is stood in for.
+// Without a terminal zsh has no completion system, so the functions that the script calls are
+// stubbed.
 testShell("zsh", async (home, script, words) => {
   const program = `compdef() { : }
     _describe() { local one; for one in \${(P)2}; do offer "\${one%%:*}"; done }
@@ -98,7 +99,7 @@ testShell("fish", async (home, script, words) => {
 
 Deno.test(requiring(
   ["bash"],
-  "bash completes --option=value, where it has a word for the sign",
+  "bash completes --option=value, where = is a separate word",
   () =>
     withHome(async (home) => {
       const { stdout } = await home.succeed(["completion", "bash"]);

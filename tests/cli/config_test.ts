@@ -23,7 +23,7 @@ traces: { endpoint: "https://collector.site:4318" }
 egress: { sealed: SEALED, allow: [registry.site, "*.site:443", "collector.site:4318", unused.site] }
 `;
 
-Deno.test("config check lists reachable destinations, their users and what is refused", async () => {
+Deno.test("config check lists reachable destinations with their users, and refused destinations", async () => {
   await withConfig(site.replace("SEALED", "true"), async (home, config) => {
     const checked = await home.json(["config", "check", ...config]);
     assert.deepEqual([checked.exit, checked.ok], [2, false]);
@@ -40,7 +40,7 @@ Deno.test("config check lists reachable destinations, their users and what is re
   });
 });
 
-Deno.test("an open site reaches all of it, and one destination can be asked about", async () => {
+Deno.test("an open site reaches all destinations, and --destination checks a single one", async () => {
   await withConfig(site.replace("SEALED", "false"), async (home, config) => {
     const checked = await home.stella(["config", "check", ...config]);
     assert.equal(checked.code, 0);
@@ -55,7 +55,7 @@ Deno.test("an open site reaches all of it, and one destination can be asked abou
   });
 });
 
-Deno.test("faults of egress, providers and timeline are reported with their lines", async () => {
+Deno.test("errors in egress, providers and timeline are reported with their lines", async () => {
   const text = `version: 1
 egress:
   sealed: yes
@@ -147,7 +147,7 @@ Deno.test("config show prints the effective configuration as a file that parses 
   });
 });
 
-Deno.test("without a file config show says that, and the defaults", async () => {
+Deno.test("without a file, config show says so and prints the defaults", async () => {
   const home = new Home();
   try {
     const shown = await home.json(["config", "show"]);

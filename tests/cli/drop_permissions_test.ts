@@ -1,4 +1,4 @@
-/** Permissions that a command has no use for are given up, and one that stays ends the command. */
+/** Unneeded permissions are dropped, and a permission that cannot be dropped ends the command. */
 import assert from "node:assert/strict";
 import { grants } from "../../src/config/permissions.ts";
 import type { Permission, Permissions } from "../../src/domain/permissions.ts";
@@ -9,7 +9,7 @@ import { dropPermissions } from "../../src/cli/permissions.ts";
 import { Home } from "../support/program.ts";
 
 /**
- * Permissions as Deno has them: values are asked for one by one, and revoking a name ends all of
+ * A model of Deno's permissions: values are queried one by one, and revoking a name revokes all of
  * its values.
  */
 function fake(deaf: string[] = []): Permissions & { revoked: Set<string> } {
@@ -32,7 +32,7 @@ function fake(deaf: string[] = []): Permissions & { revoked: Set<string> } {
   };
 }
 
-Deno.test("a command keeps what its declaration names, and version gives nothing up", async () => {
+Deno.test("a command keeps the permissions that it declares, and version drops none", async () => {
   for (const command of (await loadSubjects()).flatMap(({ commands }) => commands)) {
     const { permissions: kept } = prepared(command);
     if (kept === "unchanged") {
@@ -47,7 +47,7 @@ Deno.test("a command keeps what its declaration names, and version gives nothing
   }
 });
 
-/** As if each required argument and option had been typed. */
+/** Values for each required argument and option. */
 function prepared(command: Command) {
   const args = Object.entries(command.args)
     .map(([, { choices: [first = "x"] = [] }]) => first);
@@ -58,7 +58,7 @@ function prepared(command: Command) {
   return command.prepare(typed);
 }
 
-Deno.test("a permission that stays, whole or by one value, ends the command with its name", async () => {
+Deno.test("a permission that cannot be dropped, whole or for one value, ends the command and is named", async () => {
   const refused = (kept: Permission[], deaf: string[]) =>
     dropPermissions({ permissions: fake(deaf) }, kept);
   await assert.rejects(refused([], ["net"]), /give up the permissions net$/);
@@ -68,7 +68,7 @@ Deno.test("a permission that stays, whole or by one value, ends the command with
   await refused(["net", "env"], ["env"]);
 });
 
-Deno.test("commands do their work with what they keep", async () => {
+Deno.test("commands work with the permissions that they keep", async () => {
   const home = new Home();
   try {
     await home.succeed(["assets", "list"]);

@@ -1,5 +1,5 @@
 /**
- * Exit codes as scripts rely on them: what is in the way or refused, and each answer of a service
+ * Exit codes that scripts rely on: conflicts, refusals and each response of a service
  * (src/docs/verification.md).
  */
 import assert from "node:assert/strict";
@@ -9,7 +9,7 @@ import { refusalOf } from "../../src/cli/service_answer.ts";
 import { exitCodes } from "../../src/domain/errors.ts";
 import { freePort, withHome } from "../support/program.ts";
 
-Deno.test("each answer of a service has its exit code", () => {
+Deno.test("each response of a service has its exit code", () => {
   const answers: Record<number, number[]> = {
     [exitCodes.usage]: [400, 413, 415, 416, 421, 422, 431],
     [exitCodes.io]: [507],
@@ -20,7 +20,7 @@ Deno.test("each answer of a service has its exit code", () => {
   };
   for (const [code, statuses] of Object.entries(answers)) {
     for (const status of statuses) {
-      // What a proxy in front of the service writes is not JSON.
+      // The response of a proxy in front of the service is not JSON.
       for (const text of ["<html>", "", "null", '{"code":"internal"}', '{"code":"toString"}']) {
         const refusal = refusalOf({ url: "http://a.invalid/", status, text });
         assert.equal(refusal.exitCode, Number(code), `${status} ${text}`);
@@ -29,7 +29,7 @@ Deno.test("each answer of a service has its exit code", () => {
   }
 });
 
-Deno.test("the service's own message wins over the status", () => {
+Deno.test("the service's message takes precedence over the status", () => {
   const code = (status: number, printed: string) =>
     refusalOf({ url: "http://a.invalid/", status, text: JSON.stringify({ code: printed }) }).kind;
   assert.equal(code(503, "registry"), "remote");
@@ -65,7 +65,7 @@ Deno.test("an existing file in the output directory is code 14, in text and in J
     await exits(["verify", "out", "--receipt", "r.json"], 14, /the file exists/);
   }));
 
-Deno.test("a destination that egress refuses is code 15, asked about and connected to", () =>
+Deno.test("a destination that egress refuses is code 15, both when checked and when connected to", () =>
   withHome(async (home) => {
     const sealed = "version: 1\negress: { sealed: true, allow: [] }\n";
     writeFileSync(join(home.path, "sealed.yaml"), sealed);
@@ -78,7 +78,7 @@ Deno.test("a destination that egress refuses is code 15, asked about and connect
     assert.deepEqual([pushed.exit, pushed.findings[0].reason], [15, "egress_refused"]);
   }));
 
-Deno.test("a service that is not there is 13, an export that it does not know 16", () =>
+Deno.test("an unreachable service is code 13, and an unknown export is code 16", () =>
   withHome(async (home) => {
     const id = "019b76da-a800-7000-8000-000000000000";
     const away = ["--url", `http://127.0.0.1:${freePort()}`];
@@ -100,7 +100,7 @@ Deno.test("a service that is not there is 13, an export that it does not know 16
     }
   }));
 
-Deno.test("a command line that cannot be parsed is one JSON object too, where that was asked for", () =>
+Deno.test("a command line that cannot be parsed is reported as one JSON object with --json", () =>
   withHome(async (home) => {
     const lines: [string[], string, RegExp][] = [
       [["verify", "--json"], "verify", /missing argument <place>/],

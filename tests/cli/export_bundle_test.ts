@@ -7,7 +7,7 @@ import type { Host } from "../../src/cli/host.ts";
 import type { Permissions } from "../../src/domain/permissions.ts";
 import { Home } from "../support/program.ts";
 
-Deno.test("no key is made where the bundle goes", async () => {
+Deno.test("no key is created in the directory of the bundle", async () => {
   const home = new Home();
   try {
     const env = { STELLA_DATA: join(home.path, "out/state") };
@@ -28,8 +28,8 @@ Deno.test("no key is made where the bundle goes", async () => {
 });
 
 /**
- * Permissions that revoke nothing, so that the test goes on, and end the command at the moment when
- * it gives up.
+ * Permissions that revoke nothing, so that the test can continue, and that end the command when it
+ * drops permissions.
  */
 class Stop implements Permissions {
   readonly revoked: string[] = [];
@@ -45,8 +45,8 @@ class Stop implements Permissions {
 }
 
 /**
- * What an export of a profile gives up, in a home where that is configured; it has not read its
- * input by then.
+ * The permissions that an export of a profile drops, in a home where the profile is configured; it
+ * has not read its input by then.
  */
 async function givenUp(home: Home, flags: Partial<ExportFlags>): Promise<string[]> {
   const permissions = new Stop();
@@ -64,7 +64,7 @@ async function givenUp(home: Home, flags: Partial<ExportFlags>): Promise<string[
   return permissions.revoked;
 }
 
-Deno.test("an export keeps the network only where it pushes or downloads, and looks at no file before", async () => {
+Deno.test("an export keeps network permission only if it pushes or downloads, and decides before it reads any file", async () => {
   const home = new Home();
   const url = `url: "https://site.invalid/kev.json", sha256: "${"0".repeat(64)}"`;
   const risk = (place: string) => `{ kind: risk, providers: [{ kind: kev, ${place} }] }`;

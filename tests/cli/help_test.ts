@@ -1,4 +1,4 @@
-/** Help, and the ways to ask for it, by the program. */
+/** Help as the program prints it, and the ways to request it. */
 import assert from "node:assert/strict";
 import { exitCodes } from "../../src/domain/errors.ts";
 import { loadSubjects } from "../../src/cli/commands.ts";
@@ -31,7 +31,7 @@ Deno.test("help explains every exit code", () =>
     assert.deepEqual(codes, [...new Set(Object.values(exitCodes))].toSorted((a, b) => a - b));
   }));
 
-Deno.test("one command is shown by each of its names, and a group with its commands", () =>
+Deno.test("help shows a command under each of its names, and a group with its commands", () =>
   withHome(async (home) => {
     const by = async (...words: string[]) => (await home.succeed(words)).stdout;
     const long = await by("help", "export", "bundle", "verify");
@@ -58,7 +58,7 @@ Deno.test("one command is shown by each of its names, and a group with its comma
     ]);
   }));
 
-Deno.test("--version and -V are the command version, with its options", () =>
+Deno.test("--version and -V run the command version, with its options", () =>
   withHome(async (home) => {
     const { stdout } = await home.succeed(["version"]);
     assert.equal((await home.succeed(["--version"])).stdout, stdout);
@@ -66,7 +66,7 @@ Deno.test("--version and -V are the command version, with its options", () =>
     assert.equal((await home.json(["-V"])).version, (await home.json(["version"])).version);
   }));
 
-Deno.test("colors are used on demand, and in text alone", () =>
+Deno.test("colors are used on request and only in text", () =>
   withHome(async (home) => {
     await home.succeed(["export", "bundle", "--profile", "kit"]);
     const verify = ["verify", "out"];

@@ -1,6 +1,6 @@
 /**
- * What a chunk could do if it took over the worker that opens it: tries everything, answers with
- * what went through.
+ * What a chunk could do if it took over the worker that opens it: tries everything and returns what
+ * succeeded.
  */
 const attempts: Record<string, () => unknown> = {
   read: () => Deno.readDirSync("/").next(),

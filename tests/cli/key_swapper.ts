@@ -1,5 +1,6 @@
 /**
- * Run as a worker: exchanges one key for another at one path, again and again, until it is ended.
+ * Run as a worker: replaces the key at one path by another, again and again, until it is
+ * terminated.
  */
 import { copyFileSync, renameSync } from "node:fs";
 

@@ -1,6 +1,4 @@
-/**
- * `stella keys`: what is said is what is kept, and no name of a file reaches a terminal as it is.
- */
+/** `stella keys`: the key that is stored is the key that is shown, and file names are escaped. */
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +8,7 @@ import { testKey, withDirectory } from "../support/bundle_fixture.ts";
 import { Home } from "../support/program.ts";
 import { host as quiet } from "../support/quiet_host.ts";
 
-Deno.test("keys trust keeps the key that it names, however the file is exchanged meanwhile", async () => {
+Deno.test("keys trust stores the key that it shows, even if the file is replaced meanwhile", async () => {
   await withDirectory(async (root) => {
     const [a, b, path] = ["a.pub", "b.pub", "k.pub"].map((name) => join(root, name));
     writeFileSync(a!, testKey("a").publicPem);
@@ -39,7 +37,7 @@ Deno.test("keys trust keeps the key that it names, however the file is exchanged
   });
 });
 
-Deno.test("names of key files are shown escaped, by every command that shows them", async () => {
+Deno.test("every command escapes the names of key files in its output", async () => {
   const home = new Home();
   try {
     const name = "k\u001b]0;title\u0007\u202e";

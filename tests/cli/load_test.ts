@@ -86,7 +86,7 @@ async function digestAt(host: string, name: string): Promise<string | null> {
   return answer.ok ? answer.headers.get("docker-content-digest") : null;
 }
 
-/** Pulls all that an image consists of, as a client would. @returns the number of objects */
+/** Pulls all objects of an image, as a client would. @returns the number of objects */
 async function pullAll(host: string, repository: string, { digest }: { digest: string }) {
   const answer = await fetch(`http://${host}/v2/${repository}/manifests/${digest}`, {
     headers: { accept },
@@ -180,7 +180,7 @@ async function referrersAt(host: string, kind: Kind, repository: string, of: Lay
     : `manifests/${of.digest.replace(":", "-")}`;
   const answer = await fetch(`http://${host}/v2/${repository}/${path}`, { headers: { accept } });
   const { manifests } = await answer.json();
-  // go-containerregistry states the type of the configuration.
+  // go-containerregistry sets the media type of the configuration.
   const type = kind === "referrers" ? ociConfig : sbomType;
   for (const { artifactType } of manifests) assert.equal(artifactType, type);
   return manifests.map(({ digest }: LayoutDescriptor) => digest);
@@ -262,13 +262,13 @@ Deno.test("--partial sets the tags of complete images, and the next load the oth
     assert.deepEqual(assertPullable(registry), ["v1", "v2"]);
   }));
 
-Deno.test("a bundle by an unknown signer is refused before the registry is asked", () =>
+Deno.test("a bundle by an unknown signer is refused before the registry is contacted", () =>
   withTwo(async (home, registry) => {
     const { exit, verdict } = await home.json(["load", "in", "--to", `oci://${registry.host}/m`]);
     assert.deepEqual([exit, verdict, registry.log], [5, "refused", []]);
   }));
 
-Deno.test("a changed index is refused before the registry is asked", () =>
+Deno.test("a changed index is refused before the registry is contacted", () =>
   withTwo(async (home, registry) => {
     const path = join(home.path, "in/SHA256SUMS");
     writeFileSync(path, readFileSync(path, "utf8").replace("oci-layout", "oci-lay0ut"));
@@ -276,7 +276,7 @@ Deno.test("a changed index is refused before the registry is asked", () =>
     assert.deepEqual([exit, error.reason, registry.log], [7, "digest_mismatch", []]);
   }));
 
-Deno.test("--dry-run says what would be sent, and sends nothing", () =>
+Deno.test("--dry-run reports what would be sent and sends nothing", () =>
   withTwo(async (home, registry, images) => {
     const first = await load(home, registry.host, "--dry-run");
     assert.equal(first.exit, 0, JSON.stringify(first));
@@ -289,7 +289,7 @@ Deno.test("--dry-run says what would be sent, and sends nothing", () =>
     assert.ok(resultsOf(later).every((one) => one.startsWith("unchanged ")));
   }));
 
-Deno.test("a loaded bundle is remembered, and an older one is refused before the registry is asked", () =>
+Deno.test("a loaded bundle is remembered, and an older one is refused before the registry is contacted", () =>
   withTwo(async (home, registry, { layout }) => {
     const numbered = (sequence: number) => {
       Deno.removeSync(join(home.path, "in"), { recursive: true });
@@ -327,7 +327,7 @@ Deno.test("--only loads the images whose names match, with --map and --flatten i
     assert.deepEqual([none.exit, none.error.reason], [2, "argument_invalid"]);
   }));
 
-Deno.test("a tag that the registry protects is left alone if right, and named if not", () =>
+Deno.test("a protected tag is accepted if it is already correct and reported if it is not", () =>
   withTwo(async (home, registry, { one, two }) => {
     assert.equal((await load(home, registry.host)).exit, 0);
     registry.fault(/^PUT .*manifests\/v\d$/, status(409));
@@ -346,7 +346,7 @@ Deno.test("a tag that the registry protects is left alone if right, and named if
     assert.equal(expected, one.digest);
   }));
 
-Deno.test("two images of one name are refused before the registry is asked", () =>
+Deno.test("two images with the same name are refused before the registry is contacted", () =>
   withTwo(async (home, registry, { layout }) => {
     layout.name(layout.image({ seed: "other" }), "registry.example/three:v1");
     writeBundle(home, layout);
@@ -356,7 +356,7 @@ Deno.test("two images of one name are refused before the registry is asked", () 
     assert.match(findings[0].found, /would have the same name, "mirror\/same:v1"/);
   }));
 
-Deno.test("the receipt says what was loaded, and where", () =>
+Deno.test("the receipt lists what was loaded and where", () =>
   withTwo(async (home, registry, { one }) => {
     assert.equal((await load(home, registry.host, "--receipt", "r.json")).exit, 0);
     const { predicate } = JSON.parse(readFileSync(join(home.path, "r.json"), "utf8"));
@@ -368,7 +368,7 @@ Deno.test("the receipt says what was loaded, and where", () =>
     ]);
   }));
 
-Deno.test("after kill -9 at any request no tag is half, and the same command ends the work", () =>
+Deno.test("after kill -9 at any request no tag is incomplete, and the same command completes the load", () =>
   withTwo(async (home, registry) => {
     const to = `oci://${registry.host}/mirror`;
     const points = isLong ? 20 : 5;
@@ -434,7 +434,7 @@ function writeVolumes(home: Home): { volumes: string[]; tags: string[] } {
   return { volumes: [...made.files.keys()].filter((path) => path.includes(".tar.")), tags };
 }
 
-Deno.test("volumes on several sticks: without one nothing is half, with all of them all is there", () =>
+Deno.test("with volumes on several sticks, a missing stick leaves no incomplete image, and all sticks load everything", () =>
   withHome(async (home) => {
     const registry = await new FakeRegistry().start();
     try {

@@ -1,4 +1,4 @@
-/** What is typed, against declarations: values with their types, and every mistake at once. */
+/** Parsing command lines by declarations: typed values, and all mistakes reported at once. */
 import assert from "node:assert/strict";
 import { type Command, defineCommand } from "../../src/cli/command.ts";
 import { nearest, parse } from "../../src/cli/parse.ts";
@@ -82,7 +82,7 @@ Deno.test("options and arguments come in any order, with their defaults", () => 
   assert.deepEqual(valuesOf(["a", "--key-file=k", "b", ...options, "c", "d"]), expected);
 });
 
-Deno.test("an alias, a value given twice and words behind -- are understood", () => {
+Deno.test("aliases, repeated values and words after -- are parsed", () => {
   const values = valuesOf(["--url", "u", "--key-file", "1", "--key-file", "2", "-", "--", "--x"]);
   assert.deepEqual([values.server, values.keyFile, values.place, values.to], [
     "u",
@@ -92,7 +92,7 @@ Deno.test("an alias, a value given twice and words behind -- are understood", ()
   ]);
 });
 
-Deno.test("an argument that an option has named takes no word", () => {
+Deno.test("an argument that was given as an option takes no positional word", () => {
   const { place, to } = valuesOf(["--manifest", "m", "b", "--key-file=k"]);
   assert.deepEqual([place, to], ["m", "b"]);
   assert.deepEqual(textsOf(["b", "--key-file=k"]), [
@@ -110,7 +110,7 @@ Deno.test("an argument that an option has named takes no word", () => {
   assert.deepEqual(textsOf(["a", "--manifest", "m"], twice), ['unexpected argument "a"']);
 });
 
-Deno.test("all mistakes are reported at once, each with what was probably meant", () => {
+Deno.test("all mistakes are reported at once, each with a suggestion", () => {
   const words = ["--forse", "--layout", "zip", "--json=yes", "--trust", "--color", "red"];
   const { faults } = parse(command, words);
   assert.deepEqual(faults.map(({ text }) => text), [
@@ -126,7 +126,7 @@ Deno.test("all mistakes are reported at once, each with what was probably meant"
   assert.deepEqual(faults.flatMap(({ hint }) => hint ?? []), ["use --force"]);
 });
 
-Deno.test("help is asked for anywhere before --", () => {
+Deno.test("--help is recognized anywhere before --", () => {
   for (const words of [["--help"], ["-h"], ["--no-such", "-h"]]) {
     assert.equal(parse(command, words).isHelp, true);
   }
@@ -139,7 +139,7 @@ Deno.test("typed text is escaped in messages", () => {
   ]);
 });
 
-Deno.test("a suggestion is near: letters that are swapped, missing, wrong or too many", () => {
+Deno.test("a suggestion covers swapped, missing, wrong and extra letters", () => {
   const all = ["verify", "version", "list", "push"];
   const typed = ["verfiy", "verify", "versoin", "lst", "pushh", "pull", "x", "v".repeat(9_999)];
   assert.deepEqual(typed.map((word) => nearest(word, all)), [

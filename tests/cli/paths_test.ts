@@ -1,6 +1,6 @@
 /**
- * A path that cannot be used is code 12 with a plain message, whichever command takes it, and never
- * a defect of stella.
+ * For every command, a path that cannot be used is code 12 with a plain message, and never a defect
+ * of stella.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
@@ -12,7 +12,7 @@ import { Home } from "../support/program.ts";
 const place = ["export", "bundle"];
 const registry = "oci://127.0.0.1:1/exports/kit:latest";
 
-/** Each command with the path in the one place that is tried; `bundle` is a good one. */
+/** Each command with the path in one position; `bundle` is a valid bundle. */
 const readers: [string, (path: string) => string[]][] = [
   ["verify", (path) => ["verify", path]],
   ["verify --manifest", (path) => [...place, "verify", "--manifest", path]],
@@ -39,7 +39,8 @@ const readers: [string, (path: string) => string[]][] = [
   ["diff", (path) => [...place, "diff", "bundle", path]],
   ["push", (path) => [...place, "push", "--manifest", path, registry]],
   ["risk query", (path) => ["risk", "query", "CVE-2021-44228", "--manifest", path]],
-  // The end of the path: a link that is named as an input is not looked into, and refused as one.
+  // The end of the path: a link that is named as an input is refused as a link without being
+  // followed.
   ["export --input", (path) => [...place, "--profile", "p", "--input", `${path}/input`]],
   ["export --key", (path) => [...place, "--profile", "p", "--input", "file", "--key", path]],
   ["export --secret", (path) => [...place, "--profile", "p", "--input", "file", "--secret", path]],
@@ -71,12 +72,14 @@ const writers: [string, (path: string) => string[]][] = [
   ],
 ];
 
-/** Each command is a process: without STELLA_TEST_LONG each tries one path, and they take turns. */
+/**
+ * Each command is a process, so without STELLA_TEST_LONG each tries only one of the paths in turn.
+ */
 function tried(paths: string[], turn: number): string[] {
   return isLong ? paths : paths.slice(turn % paths.length).slice(0, 1);
 }
 
-Deno.test("a path that cannot be used is code 12 in plain words, for every command", async (t) => {
+Deno.test("for every command, a path that cannot be used is code 12 with a plain message", async (t) => {
   const home = new Home();
   await home.succeed([...place, "--profile", "kit", "--manifest", "bundle/manifest.json"]);
   writeFileSync(join(home.path, "file"), "x");
@@ -91,15 +94,21 @@ Deno.test("a path that cannot be used is code 12 in plain words, for every comma
   try {
     const unreadable = ["none", "file/below", "loop"];
     for (const [i, [name, args]] of readers.entries()) {
-      await t.step(`${name}: nothing there, below a file, a link to itself`, async () => {
-        await Promise.all(tried(unreadable, i).map((path) => refuses(args(path))));
-      });
+      await t.step(
+        `${name} refuses a missing path, a path below a file and a link to itself`,
+        async () => {
+          await Promise.all(tried(unreadable, i).map((path) => refuses(args(path))));
+        },
+      );
     }
     const unwritable = ["file/below", "loop/below", "n".repeat(300)];
     for (const [i, [name, args]] of writers.entries()) {
-      await t.step(`${name}: below a file, below a link to itself, too long`, async () => {
-        await Promise.all(tried(unwritable, i).map((path) => refuses(args(path))));
-      });
+      await t.step(
+        `${name} refuses a path below a file, below a link to itself and one that is too long`,
+        async () => {
+          await Promise.all(tried(unwritable, i).map((path) => refuses(args(path))));
+        },
+      );
     }
     await t.step("a directory without a manifest is code 3", async () => {
       const named = [...place, "verify", "--manifest", "empty/manifest.json"];
@@ -114,7 +123,7 @@ Deno.test("a path that cannot be used is code 12 in plain words, for every comma
   }
 });
 
-Deno.test("an uncaught system error is reported for its path; without a path it is a defect", () => {
+Deno.test("an uncaught system error is reported for its path, and without a path as a defect", () => {
   const lost = Object.assign(new Error("ENOENT: no such file or directory, open '/mnt/a b'"), {
     code: "ENOENT",
     path: "/mnt/a b",

@@ -1,4 +1,4 @@
-/** PLACE: each command that reads a bundle takes it in the same ways. */
+/** PLACE: every command that reads a bundle accepts the same forms. */
 import assert from "node:assert/strict";
 import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ async function exported(home: Home, name: string, text = `${name}\n`): Promise<s
   return join(home.path, name);
 }
 
-Deno.test("verify checks every bundle of a stick, and its code is the worst of them", () =>
+Deno.test("verify checks every bundle of a stick and returns the worst exit code", () =>
   withHome(async (home) => {
     const [a, b, c] = [
       await exported(home, "stick/a"),
@@ -49,7 +49,7 @@ Deno.test("verify checks every bundle of a stick, and its code is the worst of t
     damaged[512]! ^= 1;
     writeFileSync(join(c, "p.tar"), damaged);
     assert.deepEqual(await verify(), [7, "stick/a 0", "stick/b 6", "stick/c 7"]);
-    // What cannot be read at all does not keep the others from being checked.
+    // An unreadable bundle does not prevent the check of the others.
     appendFileSync(join(a, "manifest.json"), "x");
     writeFileSync(join(b, "manifest.json.sigstore.json"), "{");
     const [exit, ...codes] = await verify("--integrity-only");
@@ -76,7 +76,7 @@ Deno.test("a key on the medium of one bundle is trusted for none of them", () =>
     assert.equal((await home.json(["verify", "stick", "--trust", "signer.pub"], { env })).exit, 0);
   }));
 
-Deno.test("a stick with one bundle is that bundle to every command, with several to verify alone", () =>
+Deno.test("every command accepts a stick with one bundle, and only verify accepts a stick with several", () =>
   withHome(async (home) => {
     await exported(home, "stick/a");
     const commands: [words: string[], more: string[]][] = [
@@ -103,7 +103,7 @@ Deno.test("a stick with one bundle is that bundle to every command, with several
     assert.match(twice.error.message, /unexpected argument "stick\/a"/);
   }));
 
-Deno.test("a stream is listed, shown and unpacked; where it makes no sense it is refused", () =>
+Deno.test("a stream can be listed, shown and unpacked, and other commands refuse it", () =>
   withHome(async (home) => {
     const input = join(home.path, "in");
     mkdirSync(input);
@@ -132,7 +132,7 @@ Deno.test("a stream is listed, shown and unpacked; where it makes no sense it is
 
 Deno.test(requiring(
   ["docker-registry"],
-  "a bundle in a registry is read by every command",
+  "every command reads a bundle from a registry",
   () =>
     withHome(async (home) => {
       const out = await exported(home, "out");

@@ -1,4 +1,4 @@
-/** Places that a command cannot use, or must not believe. */
+/** Locations that a command cannot use or must not trust. */
 import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ async function withKit(body: (home: Home, out: string) => Promise<void>): Promis
 
 Deno.test(requiring(
   { others: { "/dev/shm": existsSync("/dev/shm") } },
-  "below /dev nothing can be opened, and the error says so and what to do",
+  "a path below /dev cannot be opened, and the error explains why and what to do",
   () =>
     withKit(async (home, out) => {
       const place = Deno.makeTempDirSync({ dir: "/dev/shm", prefix: "stella-place-" });
@@ -55,7 +55,7 @@ Deno.test(requiring(
     }),
 ));
 
-Deno.test("a trusted path that leads through a link of the bundle's adds no trust, wherever that leads", async () => {
+Deno.test("a --trust path through a link in the bundle adds no trust, wherever the link leads", async () => {
   await withKit(async (home, out) => {
     const elsewhere = join(home.path, "upload");
     mkdirSync(elsewhere);
@@ -85,7 +85,7 @@ Deno.test("a trusted path that leads through a link of the bundle's adds no trus
   });
 });
 
-Deno.test("a link in a trusted directory that leads to the bundle adds no trust", async () => {
+Deno.test("a link from a trusted directory into the bundle adds no trust", async () => {
   await withKit(async (home, out) => {
     const key = join(home.state, "keys/signing.pub");
     cpSync(key, join(out, "its.pub"));

@@ -1,4 +1,4 @@
-/** Answers about risk for a person: what nobody could know is not shown as "no". */
+/** Risk answers as text: unknown is not shown as "no". */
 import assert from "node:assert/strict";
 import { answerText } from "../../src/cli/risk_text.ts";
 import type { AskedProvider, LeftOutLine } from "../../src/risk/query.ts";
@@ -14,7 +14,7 @@ const providers = (["kev", "osv", "epss"] as const).map(asked);
 const lines = (count: number, provider: string): LeftOutLine[] =>
   Array.from({ length: count }, (_, i) => ({ provider, path: `${i}.json`, reason: "bad" }));
 
-Deno.test("a CVE is called unexploited only where nothing of KEV is missing", () => {
+Deno.test("a CVE is called unexploited only if the KEV data is complete", () => {
   const exploited = (count: number, first: LeftOutLine[]) =>
     /exploited +(.*)\n/.exec(answerText(answer, { providers, leftOut: { count, first } }))?.[1];
   assert.equal(exploited(0, []), "not known to be");

@@ -1,4 +1,4 @@
-/** What a run leaves behind, by the program as a user runs it. */
+/** The files that a run writes besides its result, tested by running the program. */
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -40,7 +40,7 @@ interface StageTime {
   bytes: number;
 }
 
-Deno.test("the report tells each stage in its order, with seconds and bytes, and no bundle holds it", () =>
+Deno.test("the report lists each stage in order with seconds and bytes, and is not part of the bundle", () =>
   withHome(async (home) => {
     mkdirSync(join(home.path, "in"));
     writeFileSync(join(home.path, "in/a"), "x".repeat(70_000));
@@ -63,7 +63,7 @@ Deno.test("the report tells each stage in its order, with seconds and bytes, and
     assert.equal(digests[0], digests[1], "with a report or without, the bundle is the same");
   }));
 
-Deno.test("a report in the bundle's directory or in what is exported is refused, and nothing is made", () =>
+Deno.test("a report path in the bundle's directory or in a source is refused, and no bundle is written", () =>
   withHome(async (home) => {
     for (const folder of ["in", "out"]) mkdirSync(join(home.path, folder));
     writeFileSync(join(home.path, "in/a"), "x");
@@ -83,7 +83,7 @@ Deno.test("a report in the bundle's directory or in what is exported is refused,
     assert.deepEqual(readdirSync(join(home.path, "out")), []);
   }));
 
-Deno.test("verification, which can write nothing by then, leaves both too; a failure keeps the last success", () =>
+Deno.test("verification, which has dropped its write permission, writes both, too; a failure keeps the last success", () =>
   withHome(async (home) => {
     await home.succeed(kit);
     await home.succeed(["verify", "out", ...files]);
@@ -105,7 +105,7 @@ Deno.test("verification, which can write nothing by then, leaves both too; a fai
     assert.deepEqual([report.ok, report.code, report.findings[0].code], [false, 7, 7]);
   }));
 
-Deno.test("a run that ends with an error leaves them as well", () =>
+Deno.test("a run that fails writes them, too", () =>
   withHome(async (home) => {
     const ran = await home.stella(["verify", "nowhere", ...files]);
     assert.equal(ran.code, 12);
@@ -113,7 +113,7 @@ Deno.test("a run that ends with an error leaves them as well", () =>
     assert.match(JSON.parse(read(home, "run.json")).error.message, /nowhere/);
   }));
 
-Deno.test("a place that cannot be written is refused before anything is done", () =>
+Deno.test("a path that cannot be written is refused before any work is done", () =>
   withHome(async (home) => {
     const ran = await home.stella([...kit, "--metrics-textfile", "none/run.prom"]);
     assert.equal(ran.code, 12);
@@ -121,7 +121,7 @@ Deno.test("a place that cannot be written is refused before anything is done", (
     assert.deepEqual(readdirSync(home.path), []);
   }));
 
-Deno.test("names from a bundle stay inside their quotes, and earlier successes of others are kept", () => {
+Deno.test("names from a bundle are quoted safely, and earlier successes of other bundles are kept", () => {
   const run = { command: "verify", profile: undefined, code: 0, started: 0, ended: 1_500 };
   const json = { bundle: { profile: 'a"} 1\nexport_run_success{b="', files: 1, bytes: 2 } };
   const before = previousSuccesses(
@@ -142,7 +142,7 @@ Deno.test("names from a bundle stay inside their quotes, and earlier successes o
 
 Deno.test(requiring(
   ["promtool"],
-  "promtool finds nothing to say about the metrics of a run",
+  "promtool accepts the metrics of a run",
   () =>
     withHome(async (home) => {
       await home.succeed(kit);

@@ -1,5 +1,5 @@
 /**
- * A bundle is verified and sent at once: whichever of the two fails, and when, the other ends and the
+ * A bundle is verified and sent concurrently: if either fails at any time, the other ends, and the
  * right reason is reported.
  */
 import assert from "node:assert/strict";
@@ -13,19 +13,19 @@ import type { Verdict } from "../../src/verify/verdict.ts";
 const good = { ok: true, code: 0, bundle: { bundleDigest: "d" } } as Verdict;
 const bad = { ok: false, code: 7 } as Verdict;
 const never = new AbortController().signal;
-/** As far as somebody looks at one: its files have so many bytes. */
+/** A manifest with the given number of bytes, as far as the code under test reads it. */
 const ofSize = (size: number) => ({ files: [{ size }] }) as Manifest;
 const small = ofSize(100);
 const large = ofSize(1024 ** 3);
 
-/** Settles when the signal is aborted, as work does that looks at it. */
+/** Settles when the signal is aborted, like work that observes it. */
 function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     signal.addEventListener("abort", () => reject(new StellaError("interrupted", "stopped")));
   });
 }
 
-Deno.test("the sender waits for a good verdict", async () => {
+Deno.test("the sender publishes only after a good verdict", async () => {
   const steps: string[] = [];
   const { verdict, sent } = await sendWhileVerifying({
     verify: async (begin) => {
@@ -54,7 +54,7 @@ Deno.test("a bundle with a refused signer is not sent", async () => {
   }
 });
 
-Deno.test("a bad verdict ends the sender, while it sends or waits to publish", async () => {
+Deno.test("a bad verdict ends the sender while it sends or waits to publish", async () => {
   for (const waits of [true, false]) {
     let end: unknown;
     const { verdict, sent } = await sendWhileVerifying({
@@ -73,7 +73,7 @@ Deno.test("a bad verdict ends the sender, while it sends or waits to publish", a
   }
 });
 
-Deno.test("a registry that fails ends the verification at once", async () => {
+Deno.test("a failing registry ends the verification at once", async () => {
   const failure = new RemoteError("auth", "401");
   let stopped = false;
   const sending = sendWhileVerifying({
@@ -94,12 +94,13 @@ const aboutBytes = [
   new StellaError("file_missing", "not found"),
 ];
 
-Deno.test("the verdict reports wrong bytes; with right bytes the registry's error is reported", async () => {
+Deno.test("the verdict is reported for wrong bytes, and the registry's error for correct bytes", async () => {
   for (const failure of aboutBytes) {
     const work = (verdict: Verdict) => ({
       verify: async (begin: (m: Manifest, isRefused: boolean) => void) => {
         begin(small, false);
-        // The upload has failed by then: it waits for promises alone, which come before a timer.
+        // The upload has failed by then: it waits only for promises, which settle before a timer
+        // fires.
         await new Promise((done) => setTimeout(done, 0));
         return verdict;
       },
@@ -110,7 +111,7 @@ Deno.test("the verdict reports wrong bytes; with right bytes the registry's erro
   }
 });
 
-Deno.test("a medium that fails during verification ends the upload, and is the error", async () => {
+Deno.test("an I/O error during verification ends the upload and is reported", async () => {
   const failure = new StellaError("medium_failed", "the stick is gone");
   let ended = false;
   const sending = sendWhileVerifying({
@@ -137,7 +138,7 @@ Deno.test("stopping the program stops verification and upload", async () => {
   await assert.rejects(sending, { kind: "interrupted" });
 });
 
-Deno.test("verification continues once the first bytes were sent, or nothing more is sent", async () => {
+Deno.test("verification continues once the first bytes are sent, or once sending has ended", async () => {
   const mebibytes = (many: number) => many * 1024 * 1024;
   const cases: [string, (backpressure: Backpressure) => void][] = [
     ["enough for a connection", (backpressure) => backpressure.sent(mebibytes(4), mebibytes(9))],
@@ -160,7 +161,7 @@ Deno.test("verification continues once the first bytes were sent, or nothing mor
     }, never);
     const backpressure = await going.promise;
     backpressure.sent(100, mebibytes(9));
-    // Verification waits for promises alone: all of them are done before a timer is.
+    // Verification waits only for promises, which are all settled before a timer fires.
     await new Promise((tick) => setTimeout(tick, 0));
     assert.equal(isVerifying, false, name);
     move(backpressure);

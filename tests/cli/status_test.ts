@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { Home } from "../support/program.ts";
 
-/** A service that answers with this status, and what `stella status --manifest` makes of it. */
+/** Runs `stella status --manifest` against a service that responds with this status. */
 async function compared(home: Home, status: unknown) {
   const options = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
   await using service = Deno.serve(options, () => Response.json(status));

@@ -1,4 +1,4 @@
-/** Writing a stick: what is on it, what keeps a bundle from it, and what is left after a failure. */
+/** Writing a stick: its content, the bundles that are refused, and what is left after a failure. */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -33,7 +33,7 @@ function write(home: Home, ...more: string[]) {
   return home.json(["stick", "write", "out", "stick", "--trust", "signer.pub", ...more]);
 }
 
-Deno.test("the bundle on the stick is the one that was named, and what to carry is told", () =>
+Deno.test("the stick contains the named bundle, and the result lists what else to carry", () =>
   withHome(async (home) => {
     prepare(home.path);
     const program = new TextEncoder().encode("a program");
@@ -60,7 +60,7 @@ Deno.test("the bundle on the stick is the one that was named, and what to carry 
     assert.equal((await home.json(["verify", "stick", "--trust", "signer.pub"])).exit, 0);
   }));
 
-Deno.test("an HMAC signature comes along, and a program in the bundle is told too", () =>
+Deno.test("an HMAC signature is copied, and the result names a program in the bundle", () =>
   withHome(async (home) => {
     mkdirSync(join(home.path, "stick"));
     writeFiles(home.path, { "in/a": "a", "stella-arm": "program" });
@@ -80,7 +80,7 @@ Deno.test("an HMAC signature comes along, and a program in the bundle is told to
     assert.ok(existsSync(join(home.path, "stick/other/manifest.json.hmac.json")));
   }));
 
-Deno.test("a bundle that is refused does not get onto the stick", () =>
+Deno.test("a bundle that fails verification is not written to the stick", () =>
   withHome(async (home) => {
     const stranger = makeBundle({ key: testKey("stranger") });
     prepare(home.path, { ...stranger, key: made.key });
@@ -88,7 +88,7 @@ Deno.test("a bundle that is refused does not get onto the stick", () =>
     assert.deepEqual([exit, files, readdirSync(join(home.path, "stick"))], [5, [], []]);
   }));
 
-Deno.test("a damaged bundle leaves what is on the stick as it was", () =>
+Deno.test("a damaged bundle leaves the content of the stick unchanged", () =>
   withHome(async (home) => {
     prepare(home.path);
     assert.equal((await write(home)).exit, 0);
@@ -101,7 +101,7 @@ Deno.test("a damaged bundle leaves what is on the stick as it was", () =>
     assert.deepEqual(snapshot(join(home.path, "stick")), before);
   }));
 
-Deno.test("a stick that is not there is not made", () =>
+Deno.test("a missing stick directory is not created", () =>
   withHome(async (home) => {
     prepare(home.path);
     Deno.removeSync(join(home.path, "stick"));
@@ -124,7 +124,7 @@ Deno.test("a program of the same name is replaced only with --force", () =>
     assert.equal(readFileSync(join(home.path, "stick/stella.exe"), "utf8"), "new");
   }));
 
-Deno.test("a private key is not put on a stick as a program", () =>
+Deno.test("--include-binary refuses a private key", () =>
   withHome(async (home) => {
     prepare(home.path);
     await home.succeed(["keys", "generate"]);
@@ -133,7 +133,7 @@ Deno.test("a private key is not put on a stick as a program", () =>
     assert.deepEqual(readdirSync(join(home.path, "stick")), []);
   }));
 
-Deno.test("a bundle of files names what can be done", () =>
+Deno.test("a bundle with the layout `directory` is refused with a hint", () =>
   withHome(async (home) => {
     prepare(home.path, makeBundle({ layout: "directory" }));
     const { exit, error } = await write(home);
@@ -141,7 +141,7 @@ Deno.test("a bundle of files names what can be done", () =>
     assert.match(error.hint, /--layout archive/);
   }));
 
-Deno.test("a stick write that was killed leaves no manifest, and the next one clears up", () =>
+Deno.test("a killed stick write leaves no manifest, and the next one cleans up", () =>
   withHome(async (home) => {
     prepare(home.path);
     writeFiles(home.path, { "stella.exe": "program" });
@@ -157,7 +157,7 @@ Deno.test("a stick write that was killed leaves no manifest, and the next one cl
       stderr: "null",
     }).spawn();
     const writer = child.stdin.getWriter();
-    // Everything but the end: the program has begun to write and waits for the rest.
+    // All but the last bytes, so that the program has begun to write and waits for the rest.
     const stream = await streamOf(made);
     await writer.write(new Uint8Array(stream.subarray(0, stream.length - 2048)));
     const stick = join(home.path, "stick");
@@ -175,7 +175,7 @@ Deno.test("a stick write that was killed leaves no manifest, and the next one cl
 
 const flags = { includeSelf: false, includeBinary: [], force: false, trustFromMedia: true };
 
-/** Writes the bundle in `root` to a medium that behaves as `medium` says. */
+/** Writes the bundle in `root` to a simulated medium. */
 async function writeTo(root: string, medium: Partial<Medium>) {
   const options = { ...flags, trust: [join(root, "signer.pub")] } as unknown as StickFlags;
   return await writeStick(join(root, "out"), join(root, "stick"), options, host, {
@@ -185,7 +185,7 @@ async function writeTo(root: string, medium: Partial<Medium>) {
   });
 }
 
-Deno.test("a stick that does not give back what was written keeps nothing", () =>
+Deno.test("if the stick does not read back what was written, nothing is left on it", () =>
   withDirectory(async (root) => {
     prepare(root);
     const archive = made.manifest.files.find(({ role }) => role === "archive")!.path;
@@ -205,7 +205,7 @@ Deno.test("a stick that does not give back what was written keeps nothing", () =
     assert.deepEqual(readdirSync(join(root, "stick", profile)), []);
   }));
 
-Deno.test("where reads cannot bypass the page cache the result says how to make sure", () =>
+Deno.test("if reads cannot bypass the page cache, the result explains how to verify the stick", () =>
   withDirectory(async (root) => {
     prepare(root);
     const source: Medium["source"] = (directory, name) => {

@@ -1,6 +1,6 @@
 /**
- * Unpacking as a user runs it: bounded by what the manifest declares, and with progress that comes
- * true.
+ * Unpacking as a user runs it: bounded by the sizes that the manifest declares, with accurate
+ * progress.
  */
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
@@ -13,8 +13,8 @@ import { Home, programWords } from "../support/program.ts";
 import { host as quietHost } from "../support/quiet_host.ts";
 
 /**
- * Blocks of 512 bytes (POSIX.1-2017, ulimit -f) that a file may have here: beyond 32 MiB a write is
- * an error.
+ * The maximum size of a file in blocks of 512 bytes (POSIX.1-2017, ulimit -f): writes beyond 32 MiB
+ * fail.
  */
 const blocks = 65_536;
 
@@ -50,7 +50,7 @@ Deno.test(requiring(
   },
 ));
 
-/** Seconds until the end as a line of progress tells them. */
+/** The remaining seconds that a progress line shows. */
 function secondsIn(line: string): number | undefined {
   const found = /, (?:(\d+) min )?(\d+) s left/.exec(line);
   return found === null ? undefined : Number(found[1] ?? 0) * 60 + Number(found[2]);
@@ -82,7 +82,7 @@ Deno.test("no remaining time is shown before it can be estimated", () => {
 
 for (const [disk, milliseconds] of Object.entries(disks)) {
   for (const [payload, size] of Object.entries(payloads)) {
-    Deno.test(`the time left is right within a factor of two: ${disk}, ${payload}`, () => {
+    Deno.test(`the remaining time is accurate within a factor of two: ${disk}, ${payload}`, () => {
       let now = 0;
       const lines: { at: number; left: number }[] = [];
       const stderr = (text: string) => {

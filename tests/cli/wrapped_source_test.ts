@@ -1,7 +1,4 @@
-/**
- * Sources that are wrapped still list what lies beside the listed files, or files that nobody
- * signed would go unseen.
- */
+/** Wrapped sources still list unlisted files; otherwise unsigned files would go unnoticed. */
 import assert from "node:assert/strict";
 import { type BundleSource, directorySource } from "../../src/bundle/source.ts";
 import { MultiDirectorySource } from "../../src/bundle/multi_directory_source.ts";
@@ -24,7 +21,7 @@ const wrappers: Record<string, (source: BundleSource) => BundleSource> = {
     yieldingSource(new Backpressure().source(watchProofs(source).source), host),
 };
 
-Deno.test("a file that is not listed is found through every wrapper, wherever the source has its list from", async () => {
+Deno.test("an unlisted file is found through every wrapper, for every kind of source", async () => {
   const { files, key } = makeBundle({ layout: "directory" });
   await withDirectory(async (root) => {
     writeFiles(root, files);
@@ -40,14 +37,14 @@ Deno.test("a file that is not listed is found through every wrapper, wherever th
   });
 });
 
-Deno.test("a source that cannot list does not get a list", () => {
+Deno.test("a wrapper adds no `walk` to a source that has none", () => {
   const source: BundleSource = { name: "pipe", open: () => undefined };
   for (const wrap of Object.values(wrappers)) {
     assert.deepEqual(Object.keys(wrap(source)).sort(), ["name", "open"]);
   }
 });
 
-Deno.test("a signal ends the listing of a directory however many files it has", async () => {
+Deno.test("an abort signal ends the listing of a directory with any number of files", async () => {
   const stop = new AbortController();
   let listed = 0;
   function* endless() {
