@@ -34,19 +34,19 @@ Deno.test("the state directory follows STELLA_DATA, STATE_DIRECTORY, XDG_STATE_H
   assert.equal(stateDirectory(of({})), undefined);
 });
 
-Deno.test("a relative STELLA_DATA is refused: it would move with the working directory", () => {
+Deno.test("a relative STELLA_DATA is refused, because it would depend on the working directory", () => {
   assert.throws(() => stateDirectory(of({ STELLA_DATA: "data" })), {
     kind: "config",
     message: /STELLA_DATA="data": not an absolute path/,
   });
 });
 
-Deno.test("a command that needs a state directory says how to name one", () => {
+Deno.test("a command without its required state directory explains how to set one", () => {
   assert.throws(() => requireStateDirectory(of({})), { kind: "config", hint: /STELLA_DATA/ });
   assert.equal(keyDirectory("/s"), "/s/keys");
 });
 
-Deno.test("trust directories are the system's and the user's", () => {
+Deno.test("the trust directories are the system's and the user's", () => {
   assert.deepEqual(trustDirectories(of({ HOME: "/home/u" })), [
     "/etc/stella/trust.d",
     "/home/u/.config/stella/trust.d",
@@ -58,7 +58,7 @@ Deno.test("trust directories are the system's and the user's", () => {
   assert.deepEqual(trustDirectories(of({})), ["/etc/stella/trust.d"]);
 });
 
-Deno.test("logins are read from the paths of podman and docker, in podman's order", () => {
+Deno.test("registry logins are read from the paths of podman and docker, in podman's order", () => {
   const all = { HOME: "/h", XDG_RUNTIME_DIR: "/run/user/1", XDG_CONFIG_HOME: "/c" };
   assert.deepEqual(loginFiles(of(all)), [
     "/run/user/1/containers/auth.json",
@@ -90,7 +90,7 @@ Deno.test("proxy and certificate variables are ignored with a warning, without t
   assert.equal(ignoredWarning(of({ HTTP_PROXY: "", NODE_USE_ENV_PROXY: "0" })), undefined);
 });
 
-Deno.test("variables that Deno obeys are refused by name without their values", () => {
+Deno.test("variables that Deno obeys are refused by name, without printing their values", () => {
   for (const name of refusedNames) {
     assert.throws(
       () => refuseHostileEnvironment(of({ [name]: "http://user:secret@proxy" })),
@@ -107,7 +107,7 @@ Deno.test("variables that Deno obeys are refused by name without their values", 
   }
 });
 
-Deno.test("all hostile variables are reported at once; values without an effect are allowed", () => {
+Deno.test("all hostile variables are reported at once, and values without an effect are allowed", () => {
   assert.throws(
     () => refuseHostileEnvironment(of({ NODE_OPTIONS: "x", SSLKEYLOGFILE: "y" })),
     { message: "Cannot use the network while NODE_OPTIONS, SSLKEYLOGFILE is set" },
@@ -115,7 +115,7 @@ Deno.test("all hostile variables are reported at once; values without an effect 
   refuseHostileEnvironment(of({ NODE_OPTIONS: "", OTEL_DENO: "false" }));
 });
 
-Deno.test("no name is both the program's and hostile", () => {
+Deno.test("no variable of the program is listed as hostile", () => {
   const own = new Set<string>(environmentNames);
   assert.deepEqual(hostileNames.filter((name) => own.has(name)), []);
 });

@@ -1,6 +1,4 @@
-/**
- * What globs match is what minimatch (node's path.matchesGlob) matches; the time for it is bounded.
- */
+/** Globs match what minimatch (node's path.matchesGlob) matches, in bounded time. */
 import assert from "node:assert/strict";
 import { matchesGlob } from "node:path";
 import { globFault, globMatcher } from "../../src/config/glob.ts";
@@ -46,7 +44,7 @@ Deno.test("property: globs match what minimatch matches", () => {
   assert.ok(matched > 100, "some of them match");
 });
 
-Deno.test("single forms, and hidden names like any other", () => {
+Deno.test("each form of a glob matches as documented, and hidden names match like any other", () => {
   const cases: [string, string[], string[]][] = [
     ["*", ["a", ".a"], ["a/b"]],
     ["**", ["a", "a/b", ".a/.b"], []],
@@ -71,7 +69,7 @@ Deno.test("single forms, and hidden names like any other", () => {
   }
 });
 
-Deno.test("a hostile name costs no more than a harmless one of its length", async () => {
+Deno.test("matching a hostile name takes no longer than a harmless one of the same length", async () => {
   const patterns = [
     "*-*-*-*.json",
     "{a,b,*-*-*-*-*}",

@@ -5,7 +5,7 @@ import { parseConfig } from "../../src/config/parse.ts";
 import { StellaError } from "../../src/domain/errors.ts";
 import { computed } from "../support/timing.ts";
 
-/** A directory with these files, gone after the test. */
+/** A directory with these files, removed after the test. */
 async function withFiles(
   files: Record<string, string>,
   body: (directory: string) => Promise<void>,
@@ -39,7 +39,7 @@ async function faultsOf(text: string): Promise<string[]> {
   return faults;
 }
 
-Deno.test("without a file there is the kit, the tenant default and no registry", async () => {
+Deno.test("without a file, the configuration has the profile kit, the tenant default and no registry", async () => {
   const nowhere = { environment: () => undefined, systemFile: "/nonexistent/stella.yaml" };
   const { config, path } = await loadConfig(nowhere);
   assert.equal(path, undefined);
@@ -50,7 +50,7 @@ Deno.test("without a file there is the kit, the tenant default and no registry",
   ]);
 });
 
-Deno.test("a whole file becomes profiles and registries", async () => {
+Deno.test("a complete file is read into profiles and registries", async () => {
   const text = `
 version: 1
 registries:
@@ -105,7 +105,7 @@ profiles:
   });
 });
 
-Deno.test("all faults are reported at once, in order, with line and path", async () => {
+Deno.test("all errors are reported at once, in order, with line and path", async () => {
   const faults = await faultsOf(`version: 2
 surprise: yes
 registries:
@@ -213,7 +213,7 @@ Deno.test("the first of flag, STELLA_CONFIG, state directory and system file is 
   });
 });
 
-Deno.test("a file that was named has to be there, small, and a file", async () => {
+Deno.test("a file named explicitly must exist, be a regular file and be small", async () => {
   await withFiles({ "large.yaml": "#".repeat(1024 * 1024 + 1) }, async (directory) => {
     const load = (flag: string) => loadConfig({ flag, environment: () => undefined });
     await assert.rejects(load(join(directory, "none.yaml")), {
@@ -227,7 +227,7 @@ Deno.test("a file that was named has to be there, small, and a file", async () =
   });
 });
 
-/** The least of three times to parse a file with so many unknown keys, in milliseconds. */
+/** The shortest of three times to parse a file with this many unknown keys, in milliseconds. */
 async function timeOf(keys: number, indent: string): Promise<number> {
   const lines = Array.from({ length: keys }, (_, i) => `${indent}k${i}: 1\n`).join("");
   const text = `version: 1\n${indent === "" ? "" : "service:\n"}${lines}`;
@@ -240,20 +240,20 @@ async function timeOf(keys: number, indent: string): Promise<number> {
 }
 
 for (const indent of ["", "  "]) {
-  Deno.test(`many unknown keys take time in proportion to their number (indent ${indent.length})`, async () => {
+  Deno.test(`the time for many unknown keys is proportional to their number (indent ${indent.length})`, async () => {
     await timeOf(500, indent);
     const ratio = await timeOf(12_000, indent) / await timeOf(2_000, indent);
     assert.ok(ratio < 18, `six times the keys took ${ratio.toFixed(1)} times as long`);
   });
 }
 
-Deno.test("a duplicate key is reported with the line of the second, at any depth", async () => {
+Deno.test("a duplicate key at any depth is reported with the line of its second occurrence", async () => {
   const text = "version: 1\nservice:\n  listen: a\n  hosts: []\n  listen: b\nversion: 1\n";
   const message = "Map keys must be unique";
   assert.deepEqual(await faultsOf(text), [`5 ${message}`, `6 ${message}`]);
 });
 
-Deno.test("what a profile of images lacks, has too much or cannot name is reported", async () => {
+Deno.test("missing, superfluous and invalid keys of an images profile are reported", async () => {
   const faults = await faultsOf(`version: 1
 registries:
   hub: { url: "https://mirror.site", serves: "Docker.io/x", redirects: ["https://cdn.site"] }

@@ -1,9 +1,9 @@
-/** Every kind of secret that the configuration and the environment name is a private place. */
+/** Every kind of secret file that the configuration and the environment name is private. */
 import assert from "node:assert/strict";
 import { defaultService } from "../../src/config/service.ts";
 import { privatePlacesOf } from "../../src/config/private_places.ts";
 
-Deno.test("keys, credentials, secrets, logins and state are private places", () => {
+Deno.test("keys, credentials, secrets, logins and the state directory are private", () => {
   const registry = {
     name: "site",
     url: "https://registry.site",

@@ -1,4 +1,4 @@
-/** What stella.yaml says about the service itself. */
+/** The settings of the service in stella.yaml. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { loadConfig } from "../../src/config/load.ts";
@@ -25,7 +25,7 @@ async function faultsOf(text: string): Promise<string[]> {
 
 const digest = "a".repeat(64);
 
-Deno.test("service, tokens, schedules and retention are read; what is not said has its default", async () => {
+Deno.test("service, tokens, schedules and retention are read, and missing keys have their defaults", async () => {
   const config = await load(`version: 1
 tenants: [default, lab]
 service: { concurrency: 4, stallTimeout: 10m, maxRequests: 9, listen: "[::1]:80", opsListen: "0.0.0.0:9", hosts: [stella.site], tls: { certificate: /a.pem, key: /a.key } }
@@ -65,7 +65,7 @@ profiles:
   assert.deepEqual([plain.service, plain.tokens], [defaultService, []]);
 });
 
-Deno.test("a key with an old name is refused with its new name", async () => {
+Deno.test("a renamed key is refused with its new name", async () => {
   const faults = await faultsOf(`version: 1
 service:
   stall: 30m
@@ -81,7 +81,7 @@ service:
   ]);
 });
 
-Deno.test("all faults are reported at once, each with its line", async () => {
+Deno.test("all errors are reported at once, each with its line", async () => {
   const faults = await faultsOf(`version: 1
 service:
   concurrency: 0

@@ -1,4 +1,4 @@
-/** Sources that other users can write to are named, with the place and who. */
+/** Sources that other users can write to are reported with the path and the writer. */
 import assert from "node:assert/strict";
 import { chmodSync, chownSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -24,7 +24,7 @@ async function withSource(work: (source: string, state: string) => void): Promis
   });
 }
 
-Deno.test("a source that only its owner can write to is not named, a directory that others can write to is", () =>
+Deno.test("a source writable only by its owner is not reported, and a directory writable by others is", () =>
   withSource((source, state) => {
     const open = () => writableSources([profile("p", source)], state, 100);
     assert.deepEqual(open(), []);
@@ -46,7 +46,7 @@ Deno.test("the limit on directories holds, and a missing directory is not an err
 
 Deno.test(requiring(
   { others: isRoot },
-  "a directory of another user or group is named",
+  "a directory of another user or writable by another group is reported",
   () =>
     withSource((source, state) => {
       const open = () => writableSources([profile("p", source)], state, 100);
@@ -60,7 +60,7 @@ Deno.test(requiring(
     }),
 ));
 
-Deno.test("readiness warns without a path, and looks again only after a while", () =>
+Deno.test("readiness warns without a path and repeats the check only after an interval", () =>
   withSource(async (source, state) => {
     let time = 0;
     const check = sourceWriters([profile("p", source)], state, () => time);

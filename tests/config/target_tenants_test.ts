@@ -1,6 +1,6 @@
 /**
- * Tenants that could meet at a target are found when the configuration is read, by `config check`
- * and by the start.
+ * Targets that several tenants would share are detected when the configuration is read, by `config
+ * check` and at start-up.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
@@ -10,7 +10,7 @@ import { parseConfig } from "../../src/config/parse.ts";
 import { renderDirectory } from "../../src/config/target_tenants.ts";
 import { StellaError } from "../../src/domain/errors.ts";
 
-/** Faults of profiles with these tenants and targets, as `line place: text`. */
+/** Errors of profiles with these tenants and targets, as `line path: text`. */
 function faultsOf(
   profiles: Record<string, { tenants?: string[]; targets: unknown[]; schedule?: unknown }>,
   tenants = ["a", "b"],
@@ -44,7 +44,7 @@ const tag = (template: string, registry = "site", repository = "exports/x") => (
   tag: template,
 });
 
-Deno.test("a profile of several tenants with one place for all of them is refused by its name", () => {
+Deno.test("a profile with several tenants and one target for all of them is refused by name", () => {
   for (const target of [directory("/srv/out"), tag("latest"), tag("{profile}"), tag("{created}")]) {
     const [fault = "", ...more] = faultsOf({ pub: { targets: [target] } });
     assert.match(fault, /^profiles\.pub\.targets\[0\]: is one (directory|tag) for several tenants/);
@@ -53,7 +53,7 @@ Deno.test("a profile of several tenants with one place for all of them is refuse
   }
 });
 
-Deno.test("{tenant}, one tenant, or a tag that only one bundle has keep them apart", () => {
+Deno.test("{tenant} in the target, a single tenant or a tag unique to a bundle is accepted", () => {
   const good = [
     { targets: [directory("/srv/{tenant}/out"), tag("{tenant}-latest")] },
     { targets: [tag("{digest}")] },
@@ -63,7 +63,7 @@ Deno.test("{tenant}, one tenant, or a tag that only one bundle has keep them apa
   assert.deepEqual(faultsOf({ pub: { targets: [directory("/srv/out"), tag("l")] } }, ["a"]), []);
 });
 
-Deno.test("two profiles of different tenants with one place are refused, both by their names", () => {
+Deno.test("two profiles with different tenants and the same target are refused, both by name", () => {
   const pairs: [unknown, unknown][] = [
     [directory("/srv/out"), directory("/srv//out/")],
     [directory("/srv/out"), directory("/srv/{tenant}")],
@@ -94,7 +94,7 @@ Deno.test("two profiles of different tenants with one place are refused, both by
   }
 });
 
-Deno.test("one place by two names is one place: links, case, default ports, a tag written out", () => {
+Deno.test("targets are the same if they differ only in links, case, default ports or a tag template", () => {
   const top = mkdtempSync(join(tmpdir(), "stella-targets-"));
   try {
     mkdirSync(join(top, "real"));
@@ -125,12 +125,12 @@ Deno.test("one place by two names is one place: links, case, default ports, a ta
   }
 });
 
-Deno.test("profiles of one tenant may share a place", () => {
+Deno.test("profiles of one tenant may share a target", () => {
   const one = { tenants: ["a"], targets: [tag("latest")] };
   assert.deepEqual(faultsOf({ p: one, q: one }), []);
 });
 
-Deno.test("a tag that is too long for a tenant is found", () => {
+Deno.test("a tag that is too long for a tenant is reported", () => {
   const long = "t".repeat(64);
   const [fault = ""] = faultsOf(
     { pub: { targets: [tag("{tenant}-{digest}")] } },
@@ -139,7 +139,7 @@ Deno.test("a tag that is too long for a tenant is found", () => {
   assert.match(fault, /^profiles\.pub\.targets\[0\]\.tag: is no tag for the tenant t{64}/);
 });
 
-Deno.test("tenants of a profile, and of its schedule, are tenants that there are", () => {
+Deno.test("the tenants of a profile and of its schedule must be configured tenants", () => {
   const [unknown = ""] = faultsOf({ p: { tenants: ["nobody"], targets: [] } });
   assert.match(unknown, /^profiles\.p\.tenants: is not one of the tenants/);
   const schedule = { cron: "0 3 * * *", tenant: "b" };
@@ -149,7 +149,7 @@ Deno.test("tenants of a profile, and of its schedule, are tenants that there are
   assert.match(faultsOf({ p: { tenants: [], targets: [] } })[0] ?? "", /at least one tenant/);
 });
 
-Deno.test("a directory is filled in", () => {
+Deno.test("placeholders in a directory are replaced", () => {
   assert.equal(renderDirectory("/srv/{tenant}/out-{tenant}", "lab"), "/srv/lab/out-lab");
   assert.equal(renderDirectory("/srv/{x}", "lab"), "/srv/{x}");
 });

@@ -12,14 +12,14 @@ Deno.test("durations are a count and one of s, m, h", () => {
   }
 });
 
-Deno.test("loopback addresses may be listened on", () => {
+Deno.test("the service may listen on loopback addresses", () => {
   assert.deepEqual(parseListen("127.0.0.1:8420"), { host: "127.0.0.1", port: 8420 });
   assert.deepEqual(parseListen("localhost:0"), { host: "127.0.0.1", port: 0 });
   assert.deepEqual(parseListen("[::1]:9000"), { host: "::1", port: 9000 });
   assert.equal(urlOf({ host: "::1", port: 9000 }), "http://[::1]:9000");
 });
 
-Deno.test("other addresses are refused, and the hint tells why", () => {
+Deno.test("other addresses are refused with a hint that explains why", () => {
   for (const text of ["0.0.0.0:8420", "[::]:8420", "192.0.2.1:80", "[::ffff:127.0.0.1]:80"]) {
     assert.throws(() => parseListen(text), {
       kind: "usage",
@@ -36,7 +36,7 @@ Deno.test("other addresses are refused, and the hint tells why", () => {
 });
 
 Deno.test("an invalid address is refused as such", () => {
-  // The short and numeric forms are ones that a resolver would take for 127.0.0.1 or 0.0.0.0.
+  // A resolver would read the short and numeric forms as 127.0.0.1 or 0.0.0.0.
   const odd = ["8420", ":8420", "127.1:80", "2130706433:80", "0:80", "127.0.0.1:65536", "host:80"];
   for (const text of [...odd, "127.0.0.1", "::1:80", "[127.0.0.1:80"]) {
     assert.throws(
@@ -47,7 +47,7 @@ Deno.test("an invalid address is refused as such", () => {
   }
 });
 
-Deno.test("a tag is filled in without a colon", () => {
+Deno.test("placeholders in a tag are replaced without a colon", () => {
   const values = {
     created: "2026-01-01T00:00:00Z",
     profile: "a.b",
@@ -60,7 +60,7 @@ Deno.test("a tag is filled in without a colon", () => {
   assert.equal(renderTag("latest", values), "latest");
 });
 
-Deno.test("a template that gives no tag is refused before there is a bundle", () => {
+Deno.test("a template that yields no valid tag is refused before a bundle is made", () => {
   assert.equal(tagFault("{profile}_{created}"), undefined);
   assert.match(tagFault("{version}") ?? "", /unknown placeholder \{version\}/);
   for (const template of ["", ".x", "a:b", "-{created}", "{profile}{digest}x", "ä"]) {
