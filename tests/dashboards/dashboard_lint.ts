@@ -1,9 +1,8 @@
 /**
- * What every dashboard of ours keeps to. The first rules say again, in our words, those of
- * grafana/dashboard-linter that apply to a Prometheus dashboard (docs/rules there; it is written in
- * Go, so it cannot be taken for granted on a test machine). The others are for an air-gapped site,
- * for Prometheus 3 and for metrics that exist. That a query parses is not checked here: promtool
- * does that in dashboard_test.ts.
+ * The rules for every dashboard. The first ones reimplement those of grafana/dashboard-linter that
+ * apply to a Prometheus dashboard (docs/rules there; it is written in Go, so a test machine may not
+ * have it). The others are for an air-gapped site, for Prometheus 3 and for metrics that exist.
+ * That a query parses is not checked here: promtool does that in dashboard_test.ts.
  */
 import type { Dashboard } from "../../dashboards/source/dashboard.ts";
 import type { MetricQuery, Panel, Variable } from "../../dashboards/source/grafana.ts";
@@ -11,10 +10,10 @@ import { labelsOf } from "./metric_names.ts";
 import { isMetric, metricTargets, panelsOf } from "./panels.ts";
 import { groupingLabels, matchedLabels, selectors } from "./promql.ts";
 
-/** Finds what is wrong, one line each, naming the place. */
+/** Returns one line for each violation, with its location. */
 export type Rule = (dashboard: Dashboard) => string[];
 
-/** Per rule, the titles of panels and dashboards that need not keep it (file .lint). */
+/** Per rule, the titles of exempt panels and dashboards (file .lint). */
 export type Exceptions = ReadonlyMap<string, ReadonlySet<string>>;
 
 const units = ["s", "bytes", "Bps", "reqps", "percentunit", "short", "none", "bool_yes_no"];
@@ -23,7 +22,7 @@ const corePanels = new Set(["timeseries", "stat", "heatmap", "table", "row"]);
 const dataPanels = (dashboard: Dashboard) =>
   panelsOf(dashboard).filter((one) => one.type !== "row");
 
-/** Places where `bad` is true, over all panels that show data. */
+/** The panels with data for which `bad` is true. */
 function panels(dashboard: Dashboard, bad: (panel: Panel) => boolean): string[] {
   return dataPanels(dashboard).filter(bad).map((panel) => panel.title || `panel ${panel.id}`);
 }

@@ -1,4 +1,4 @@
-/** Each rule of the lint is shown a dashboard that breaks it, and must be the one that says so. */
+/** Each lint rule is run on a dashboard that violates it, and only that rule must report it. */
 import { deepEqual, ok } from "node:assert/strict";
 import { dashboards } from "../../dashboards/source/generate.ts";
 import type { Dashboard } from "../../dashboards/source/dashboard.ts";
@@ -7,7 +7,7 @@ import { type Exceptions, integerBuckets, lint, rules } from "./dashboard_lint.t
 
 const exportCenter = dashboards["export-center-observability.json"];
 
-/** What the dashboard needs, so that nothing but the break is found. */
+/** What the dashboard needs so that only the intended violation is found. */
 const exceptions: Exceptions = Map.groupBy(
   lint(exportCenter, new Map()).map((line) => line.split(": ")),
   ([rule = ""]) => rule,
@@ -25,7 +25,7 @@ const edit = (d: Dashboard, from: string, to: string, at = 0) => {
   target(d, at).expr = target(d, at).expr.replace(from, to);
 };
 
-/** The last panel of the other dashboard searches the store of traces. */
+/** The last panel of the other dashboard queries the trace store. */
 const search = dashboards["export-center-traces.json"].panels.at(-1)?.panels?.at(-1)?.targets ?? [];
 
 const breaks: Record<string, (d: Dashboard) => void> = {
@@ -61,7 +61,7 @@ const breaks: Record<string, (d: Dashboard) => void> = {
 };
 
 for (const name of Object.keys(rules)) {
-  Deno.test(`the lint's rule ${name} finds what breaks it`, () => {
+  Deno.test(`the lint rule ${name} reports its violation`, () => {
     const broken = structuredClone(exportCenter);
     breaks[name]?.(broken);
     const found = lint(broken, exceptions).map((line) => line.split(":")[0]);
@@ -69,18 +69,18 @@ for (const name of Object.keys(rules)) {
   });
 }
 
-Deno.test("the lint finds nothing in the dashboard that the others break", () => {
+Deno.test("the lint reports nothing about the dashboard that the violations start from", () => {
   deepEqual(lint(exportCenter, exceptions), []);
 });
 
-Deno.test("a bucket's bound may be named only in a way that Prometheus 2 and 3 both match", () => {
+Deno.test("a bucket bound must be written so that Prometheus 2 and 3 both match it", () => {
   deepEqual(integerBuckets('a{le="300"} + a{le!~"5|10"} + a{le=~"300(\\\\.0)?"} + a{le="+Inf"}'), [
     "300",
     "5|10",
   ]);
 });
 
-Deno.test("the lint finds panels of a collapsed row that cover each other", () => {
+Deno.test("the lint reports overlapping panels in a collapsed row", () => {
   const broken = structuredClone(exportCenter);
   const inside = broken.panels.at(-1)?.panels ?? [];
   ok(inside.length > 1);

@@ -32,16 +32,16 @@ function excepted(): Map<string, Set<string>> {
 }
 
 for (const [name, made] of Object.entries(generated)) {
-  Deno.test(`the committed ${name} is what dashboards/source makes of it`, () => {
+  Deno.test(`the committed ${name} is the output of dashboards/source`, () => {
     const message = `dashboards/${name} is stale: run deno task dashboards`;
     ok(read(name) === JSON.stringify(made, null, 2) + "\n", message);
   });
 
-  Deno.test(`${name} keeps to every rule of the lint`, () => {
+  Deno.test(`${name} passes every lint rule`, () => {
     deepEqual(lint(JSON.parse(read(name)), excepted()), []);
   });
 
-  Deno.test(`${name} has full lines of at most three graphs or six numbers`, () => {
+  Deno.test(`each line of ${name} is full and has at most three graphs or six numbers`, () => {
     const { panels } = JSON.parse(read(name)) as Dashboard;
     const grids = [panels, ...panels.map((row) => row.panels ?? [])];
     const lines = grids.flatMap((grid) => [...Map.groupBy(grid, (one) => one.gridPos.y).values()]);
@@ -52,7 +52,7 @@ for (const [name, made] of Object.entries(generated)) {
     }
   });
 
-  Deno.test(`${name} opens with its first two rows, can be edited, and collapses the other rows`, () => {
+  Deno.test(`${name} shows its first two rows, collapses the others and is editable`, () => {
     const { panels, editable } = JSON.parse(read(name)) as Dashboard;
     const rows = panels.filter((one) => one.type === "row");
     deepEqual(rows.map((row) => row.collapsed), rows.map((_, at) => at >= 2));
@@ -62,7 +62,7 @@ for (const [name, made] of Object.entries(generated)) {
   });
 }
 
-Deno.test("the six panels that were asked for are at the top in their order, three on a line", () => {
+Deno.test("the six requested panels are at the top in order, three on a line", () => {
   const top = dashboard.panels.slice(0, 6);
   deepEqual(top.map(({ title, gridPos: { x, y, w } }) => [title, x, y, w]), [
     ["Export job duration p95/p99", 0, 0, 8],
@@ -75,7 +75,7 @@ Deno.test("the six panels that were asked for are at the top in their order, thr
   equal(dashboard.panels[6]?.type, "row");
 });
 
-/** Histograms of a service whose buckets carry the id of an export. */
+/** The histograms of a service whose buckets have exemplars with an export id. */
 async function withExemplars(): Promise<string[]> {
   const metrics = new Metrics({
     profiles: [{ name: "kit" }],
@@ -97,7 +97,7 @@ async function withExemplars(): Promise<string[]> {
   return [...new Set([...found].map((one) => one[1] ?? ""))].toSorted();
 }
 
-Deno.test("panels in the unit of a histogram ask for its exemplars where it has any, and no others do", async () => {
+Deno.test("panels query exemplars exactly if their histogram has exemplars and the same unit", async () => {
   const quantiles = metricTargets(
     panels.filter((one) => ["s", "bytes"].includes(String(one.fieldConfig?.defaults["unit"]))),
   );
@@ -110,7 +110,7 @@ Deno.test("panels in the unit of a histogram ask for its exemplars where it has 
   for (const name of histograms) ok(has.some(({ expr }) => expr.includes(name)), name);
 });
 
-Deno.test("every exception from the lint is one that a dashboard needs", () => {
+Deno.test("every lint exception is needed by a dashboard", () => {
   const needed = [dashboard, traces].flatMap((one) => lint(one, new Map()));
   const listed = [...excepted()].flatMap(([rule, places]) =>
     [...places].map((one) => `${rule}: ${one}`)
@@ -118,14 +118,14 @@ Deno.test("every exception from the lint is one that a dashboard needs", () => {
   deepEqual(listed.toSorted(), [...new Set(needed)].toSorted());
 });
 
-Deno.test("VEX, OSV and the other advisories have axes of their own", () => {
+Deno.test("VEX, OSV and the other advisories have separate axes", () => {
   const kinds = metricTargets(panelsOf(traces)).flatMap((one) =>
     /kind=~"([\w|]+)"/.exec(one.expr)?.[1] ?? []
   );
   deepEqual(kinds, ["vex", "osv", "csaf|kev|epss", "cyclonedx|spdx"]);
 });
 
-Deno.test("the second dashboard shows slow stages, and traces from a variable", () => {
+Deno.test("the second dashboard shows slow stages, and traces from a data source variable", () => {
   ok(traces.panels.some((one) => one.title === "Slowest stages, p95"));
   const searches = panelsOf(traces).flatMap((one) => one.targets ?? []).filter((one) =>
     !isMetric(one)
@@ -143,7 +143,7 @@ Deno.test("the chosen scrape job is export-center, as the runbook says", () => {
 /** Series that no panel shows, each with its reason. */
 const unplotted: Readonly<Record<string, string>> = {};
 
-Deno.test("every metric of the service is on a panel, so that whatever it counts can be seen", () => {
+Deno.test("every metric of the service is on a panel, unless an exception gives a reason", () => {
   const shown = new Set(
     metricTargets(panels).flatMap(({ expr }) => selectors(expr)).map((one) =>
       one.series.replace(/_(bucket|count|sum)$/, "")
@@ -161,7 +161,7 @@ Deno.test(requiring(["promtool"], "Prometheus parses every query of the dashboar
 }));
 
 Deno.test(
-  requiring(["promtool"], "a query that Prometheus cannot parse fails the test above", () => {
+  requiring(["promtool"], "the test above fails for a query that Prometheus cannot parse", () => {
     throws(() => parses(["sum by (le) (rate(up[5m])"]), /unclosed left parenthesis/);
   }),
 );

@@ -1,8 +1,8 @@
-/** The shipped rules with every duration shortened, to be tried with real faults in minutes. */
+/** The shipped rules with every duration shortened, for tests with real failures within minutes. */
 
 const unitSeconds: Record<string, number> = { m: 60, h: 3600, d: 86_400 };
 
-/** Numbers of seconds inside expressions, with what stands around them. */
+/** Numbers of seconds inside expressions, with the surrounding text. */
 const seconds: Record<string, string> = {
   "_seconds + 7200)": "_seconds + 120)",
   ", 28800)": ", 480)",
@@ -14,8 +14,8 @@ function sixtieth(span: string): string {
 }
 
 /**
- * The text of a rules file with everything in a sixtieth of its time: ranges, offsets, waits and
- * numbers of seconds; names and texts stay. `shorter` gives some durations a value of its own.
+ * The text of a rules file with every duration divided by 60: ranges, offsets, waits and numbers of
+ * seconds. Names and texts are unchanged. `shorter` overrides some durations.
  */
 export function sixtyfold(rules: string, shorter: Readonly<Record<string, string>> = {}): string {
   const spans = rules.replaceAll(

@@ -1,6 +1,6 @@
 /**
- * Every metric that dashboards, rules and runbook may name, without what Prometheus makes of them:
- * `job` and `instance` come with the scrape, `_bucket`, `_count`, `_sum` and `le` with the type.
+ * Every metric that dashboards, rules and runbook may name, without what Prometheus adds: `job` and
+ * `instance` come with the scrape, `_bucket`, `_count`, `_sum` and `le` with the type.
  * metric_names_test.ts compares the list with what the service exports.
  */
 export interface Metric {
@@ -9,14 +9,14 @@ export interface Metric {
 }
 
 export const serviceMetrics: Readonly<Record<string, Metric>> = {
-  // The six that were asked for.
+  // The six requested metrics.
   export_job_duration_seconds: { type: "histogram", labels: ["profile"] },
   export_bundle_size_bytes: { type: "histogram", labels: ["profile"] },
   export_registry_push_latency_seconds: { type: "histogram", labels: ["profile"] },
   export_attestation_failures_total: { type: "counter", labels: ["reason"] },
   export_queue_depth: { type: "gauge", labels: [] },
   export_manifest_publish_total: { type: "counter", labels: ["result"] },
-  // What panels and alerts need besides.
+  // Further metrics that panels and alerts need.
   export_attestation_verifications_total: { type: "counter", labels: ["result"] },
   export_bundle_artifacts: { type: "gauge", labels: ["profile", "kind"] },
   export_build_info: { type: "gauge", labels: ["version", "commit", "bundle_schema"] },
@@ -58,7 +58,7 @@ export const serviceMetrics: Readonly<Record<string, Metric>> = {
   process_start_time_seconds: { type: "gauge", labels: [] },
 };
 
-/** Prometheus' own series. */
+/** Prometheus's own series. */
 const ownSeries: Readonly<Record<string, readonly string[]>> = {
   up: [],
   ALERTS: ["alertname", "alertstate", "severity", "profile", "reason"],

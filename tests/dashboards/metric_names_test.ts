@@ -1,4 +1,4 @@
-/** The list that dashboard, rules and runbook are held to, held to the service. */
+/** Compares the list that dashboards, rules and runbook are checked against with the service. */
 import { deepEqual } from "node:assert/strict";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 import { labelsOf, serviceMetrics } from "./metric_names.ts";

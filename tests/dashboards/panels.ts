@@ -1,7 +1,7 @@
 import type { Dashboard } from "../../dashboards/source/dashboard.ts";
 import type { MetricQuery, Panel, TraceQuery } from "../../dashboards/source/grafana.ts";
 
-/** All panels in reading order, also those that are inside of collapsed rows. */
+/** All panels in reading order, including those in collapsed rows. */
 export function panelsOf(dashboard: Dashboard): Panel[] {
   return dashboard.panels.flatMap((panel) => [panel, ...(panel.panels ?? [])]);
 }
@@ -10,7 +10,7 @@ export function isMetric(target: MetricQuery | TraceQuery): target is MetricQuer
   return target.datasource.type === "prometheus";
 }
 
-/** What the panels ask Prometheus; other panels search the store of traces. */
+/** The Prometheus queries of the panels; other panels query the trace store. */
 export function metricTargets(panels: readonly Panel[]): MetricQuery[] {
   return panels.flatMap((panel) => panel.targets ?? []).filter(isMetric);
 }

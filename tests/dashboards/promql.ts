@@ -5,7 +5,7 @@
 
 export interface Selector {
   series: string;
-  /** `{...}` as it stands, or nothing. */
+  /** `{...}` verbatim, or empty. */
   matchers: string;
 }
 
@@ -13,8 +13,8 @@ const keywords = new Set(["and", "or", "unless", "offset", "bool"]);
 const grouping = /\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^()]*)\)/g;
 
 /**
- * The query with the content of its strings blanked, which keeps every place: nothing in a string
- * is taken for syntax.
+ * The query with the content of its strings blanked, which keeps all offsets, so that no text in a
+ * string is parsed as syntax.
  */
 function masked(expr: string): string {
   return expr.replaceAll(
@@ -39,7 +39,7 @@ export function selectors(expr: string): Selector[] {
     }));
 }
 
-/** Labels after by, on and their like. */
+/** Labels after by, on and similar keywords. */
 export function groupingLabels(expr: string): string[] {
   return [...masked(expr).matchAll(grouping)]
     .flatMap((one) => (one[1] ?? "").split(","))
@@ -47,7 +47,7 @@ export function groupingLabels(expr: string): string[] {
     .filter((label) => label !== "");
 }
 
-/** Labels that matchers are about. */
+/** Labels that matchers refer to. */
 export function matchedLabels(selector: Selector): string[] {
   return [...masked(selector.matchers).matchAll(/([A-Za-z_]\w*)\s*(?:=~|!~|!=|=)/g)]
     .map((one) => one[1] ?? "");

@@ -18,7 +18,7 @@ Deno.test("groupingLabels() and matchedLabels() find the labels a query relies o
   deepEqual(selectors(query).flatMap(matchedLabels), ["job", "le"]);
 });
 
-Deno.test("filled() leaves no variable of Grafana", () => {
+Deno.test("filled() replaces every Grafana variable", () => {
   deepEqual(
     filled('rate(a{job=~"$job",profile=~"$profile"}[$__rate_interval]) + b[$window]'),
     'rate(a{job=~".+",profile=~".+"}[75s]) + b[1h]',

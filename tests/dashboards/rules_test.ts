@@ -29,12 +29,15 @@ const all = groups.flatMap((group) => group.rules);
 const alerts = all.filter((rule) => rule.alert !== undefined);
 const recorded = new Set(all.map((rule) => rule.record));
 
-/** A recording names the labels that it keeps in front of its first colon: `job_profile:...`. */
+/**
+ * The name of a recording rule starts with the labels that it keeps, before the first colon:
+ * `job_profile:...`.
+ */
 function labelsOfSeries(series: string): string[] | undefined {
   return recorded.has(series) ? (series.split(":")[0] ?? "").split("_") : labelsOf(series);
 }
 
-Deno.test("the alerts are the four that were asked for (the third has two rules), then more about exports, then the service", () => {
+Deno.test("the alerts are the four requested ones (the third has two rules), then others about exports, then the service", () => {
   deepEqual(alerts.map((rule) => rule.alert), [
     "ExportJobDurationP99AboveSLA",
     "ExportAttestationVerificationFailures",
@@ -60,7 +63,7 @@ Deno.test("the alerts are the four that were asked for (the third has two rules)
 });
 
 for (const { alert, labels, annotations } of alerts) {
-  Deno.test(`${alert} has a severity, a fixed summary, a description of the case and links without a real address`, () => {
+  Deno.test(`${alert} has a severity, a fixed summary, a description of the case and links with placeholder addresses`, () => {
     ok(["critical", "warning", "info"].includes(labels?.severity ?? ""), labels?.severity);
     match(annotations?.["summary"] ?? "", /^[A-Z][^{}]+\.$/);
     match(annotations?.["description"] ?? "", /\{\{ \$(labels|value)/);
@@ -69,7 +72,7 @@ for (const { alert, labels, annotations } of alerts) {
   });
 }
 
-Deno.test("rules for a test in minutes differ from the shipped ones in durations only, all a sixtieth", () => {
+Deno.test("the rules for quick tests differ from the shipped ones only in durations, divided by 60", () => {
   const seconds: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 };
   const durations = (rule: Rule) =>
     [...`${rule.expr} [${rule.for ?? "0s"}]`.matchAll(/(?:\[|\boffset )(\d+)([smhd])\b/g)]
@@ -99,7 +102,7 @@ Deno.test("every series that a rule names exists, with every label that the rule
   }
 });
 
-Deno.test("every alert has a case in which it fires and one in which it does not", () => {
+Deno.test("every alert has a test case in which it fires and one in which it does not", () => {
   const { tests } = parse(read("export-center.rules.test.yml")) as {
     tests: { alert_rule_test: AlertTest[] }[];
   };
@@ -107,13 +110,13 @@ Deno.test("every alert has a case in which it fires and one in which it does not
   for (const { alert } of alerts) {
     const own = cases.filter((one) => one.alertname === alert);
     ok(own.some((one) => one.exp_alerts.length > 0), `${alert} is never expected`);
-    // The watchdog has no case in which it is silent: that is what it is for.
+    // The watchdog has no case in which it is silent, because it must always fire.
     if (alert === "ExportCenterWatchdog") continue;
     ok(own.some((one) => one.exp_alerts.length === 0), `${alert} is never excluded`);
   }
 });
 
-Deno.test("nothing in dashboards/ points outside the site", () => {
+Deno.test("no link in dashboards/ points outside the site", () => {
   const allowed = /^https?:\/\/(127\.0\.0\.1|10\.0\.0\.\d+|(stella|grafana)\.invalid)(?![\w.])/;
   const names = readdirSync(dashboards, { withFileTypes: true });
   for (const { name } of names.filter((one) => one.isFile())) {
@@ -133,16 +136,18 @@ Deno.test("the scrape job is named export-center and loads the rules", () => {
   ]);
 });
 
-Deno.test(requiring(["promtool"], "promtool check rules finds nothing, and all rules", () => {
-  const printed = promtool(
-    "check",
-    "rules",
-    "--lint=all",
-    "--lint-fatal",
-    "export-center.rules.yml",
-  );
-  match(printed, new RegExp(`SUCCESS: ${all.length} rules found`));
-}));
+Deno.test(
+  requiring(["promtool"], "promtool check rules accepts the rules and counts all of them", () => {
+    const printed = promtool(
+      "check",
+      "rules",
+      "--lint=all",
+      "--lint-fatal",
+      "export-center.rules.yml",
+    );
+    match(printed, new RegExp(`SUCCESS: ${all.length} rules found`));
+  }),
+);
 
 Deno.test(requiring(
   ["promtool"],

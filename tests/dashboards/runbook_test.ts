@@ -38,7 +38,7 @@ function run(command: string, args: string[], input: string): { code: number; ou
   }
 }
 
-Deno.test("the runbook has the headings that were asked for, in their order", () => {
+Deno.test("the runbook has the requested headings in order", () => {
   deepEqual(headings("##", runbook), [
     "Dashboards",
     "Key metrics",
@@ -50,7 +50,7 @@ Deno.test("the runbook has the headings that were asked for, in their order", ()
   ]);
 });
 
-Deno.test("every alert has its page, which says what it means, what to look at and what to do", () => {
+Deno.test("every alert has a section that explains its meaning, what to check and what to do", () => {
   const rules = parse(readFileSync(new URL("export-center.rules.yml", dashboards), "utf8")) as {
     groups: { rules: { alert?: string }[] }[];
   };
@@ -80,7 +80,7 @@ Deno.test("Key metrics lists every metric of the service, with its labels, and n
   }
 });
 
-Deno.test("the panels that the runbook explains are those above the first row", () => {
+Deno.test("the runbook explains exactly the panels above the first row", () => {
   const table = section("## Dashboards").matchAll(/^\| ([^|]+?) +\|/gm);
   const explained = [...table].map((one) => one[1] ?? "").filter((cell) =>
     !/^(panel|-+)$/.test(cell)
@@ -90,7 +90,7 @@ Deno.test("the panels that the runbook explains are those above the first row", 
   deepEqual(explained, above.map((panel) => panel.title));
 });
 
-Deno.test("every command of the runbook is one that sh can parse", () => {
+Deno.test("sh can parse every command of the runbook", () => {
   const blocks = [...runbook.matchAll(/^( *)```sh\n([^]*?)^ *```$/gm)];
   ok(blocks.length >= 15);
   for (const [, indent = "", block = ""] of blocks) {
@@ -101,8 +101,7 @@ Deno.test("every command of the runbook is one that sh can parse", () => {
 });
 
 /**
- * What one export whose push fails, and a check that fails, leave in the log; systemd's own line is
- * not JSON.
+ * The log of an export with a failing push and of a failing check; systemd's own line is not JSON.
  */
 async function journal(): Promise<string> {
   const lines: string[] = ["Started stella.service - Export Center."];
@@ -175,7 +174,7 @@ async function journal(): Promise<string> {
 
 Deno.test(requiring(
   ["jq"],
-  "every look into the log finds what it is for, with all the fields that it shows",
+  "every log query of the runbook finds its entries, with all fields that it prints",
   async () => {
     const input = await journal();
     const filters = [...runbook.matchAll(/'(fromjson\?[^']+)'/g)].map((one) => one[1] ?? "");
@@ -193,7 +192,7 @@ Deno.test(requiring(
   },
 ));
 
-Deno.test("the events that the runbook explains are those that are logged", async () => {
+Deno.test("the runbook explains exactly the events that are logged", async () => {
   const rows = section("## Logs and traces").match(/^\| `.+?(?= \|)/gm)?.join() ?? "";
   const explained = [...rows.matchAll(/`([\w.]+)`/g)].map((one) => one[1]);
   const logged = [...(await journal()).matchAll(/"event":"([\w.]+)"/g)].map((one) => one[1]);
