@@ -1,4 +1,4 @@
-/** The tables of the architecture page are those that the code is held to. */
+/** Compares the tables of the architecture page with those that the tests of the code use. */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ function rowsBelow(heading: string): string[][] {
 
 const quoted = (cell: string) => [...cell.matchAll(/`([^`]+)`/g)].map((found) => found[1]!);
 
-Deno.test("the architecture page says which module may import which, as the test of imports does", () => {
+Deno.test("the architecture page has the same import table as the test of imports", () => {
   const source = readFileSync(join(root, "tests/imports_test.ts"), "utf8");
   const table = /const allowed: Record<string, string\[\]> = (\{[^]*?\n\});/.exec(source)![1]!;
   const allowed: Record<string, string[]> = new Function(`return ${table}`)();
@@ -29,18 +29,18 @@ Deno.test("the architecture page says which module may import which, as the test
   assert.deepEqual(Object.fromEntries(shown), allowed);
 });
 
-Deno.test("the architecture page has a reason for every package, and for no other", () => {
+Deno.test("the architecture page gives a reason for exactly the packages in use", () => {
   const { imports } = JSON.parse(readFileSync(join(root, "deno.json"), "utf8"));
   const shown = rowsBelow("## Dependencies").flatMap(([packages = ""]) => quoted(packages));
   assert.deepEqual(shown.toSorted(), Object.keys(imports).toSorted());
 });
 
-Deno.test("the architecture page answers each line of what was asked", () => {
+Deno.test("the architecture page answers each line of the request", () => {
   const numbers = rowsBelow("## What was asked").map(([number]) => Number(number));
   assert.deepEqual(numbers, Array.from({ length: 45 }, (_, i) => i + 1));
 });
 
-Deno.test("every module has its line on the architecture page", () => {
+Deno.test("every module has a line on the architecture page", () => {
   const folders = [...Deno.readDirSync(join(root, "src"))].map(({ name }) => `src/${name}`);
   const shown = rowsBelow("## Modules").map(([link = ""]) => /^\[([^\]]+)\]/.exec(link)?.[1] ?? "");
   for (const folder of folders) assert.ok(shown.includes(folder), folder);

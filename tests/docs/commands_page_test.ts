@@ -1,4 +1,4 @@
-/** The page of commands is what the declarations say. */
+/** The commands page is generated from the declarations. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,7 +6,7 @@ import { commandsPage } from "../../src/build/commands_page.ts";
 import { loadSubjects } from "../../src/cli/commands.ts";
 import { root } from "../support/program.ts";
 
-Deno.test("src/docs/commands.md is the page that follows from the declarations", async () => {
+Deno.test("src/docs/commands.md matches the page generated from the declarations", async () => {
   const file = join(root, "src/docs/commands.md");
   const page = commandsPage(await loadSubjects());
   assert.equal(readFileSync(file, "utf8"), page, "run: deno task docs");

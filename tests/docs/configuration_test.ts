@@ -12,11 +12,11 @@ import { blocksOf, pageNames, pageText } from "./pages.ts";
 
 const keys = keysOf(schemaOf()).map(({ path }) => path);
 
-Deno.test("every key of the configuration has a description, and no other has", () => {
+Deno.test("every configuration key has a description, and every description has a key", () => {
   assert.deepEqual(Object.keys(descriptions).sort(), keys.toSorted());
 });
 
-Deno.test("the reference of the configuration page is made from the schema", async () => {
+Deno.test("the reference on the configuration page matches the schema", async () => {
   const page = pageText("configuration");
   const child = new Deno.Command(Deno.execPath(), {
     args: ["fmt", "--ext=md", "--line-width=100", "-"],
@@ -41,7 +41,7 @@ function pathsIn(value: unknown, path = ""): string[] {
   });
 }
 
-Deno.test("the complete example names every key, and is loaded", () =>
+Deno.test("the complete example names every key and can be loaded", () =>
   withHome(async (home) => {
     const [example] = blocksOf(pageText("configuration")).filter(({ language }) =>
       language === "yaml"
@@ -55,7 +55,7 @@ Deno.test("the complete example names every key, and is loaded", () =>
 for (const page of pageNames()) {
   const blocks = blocksOf(pageText(page)).filter(({ language }) => language === "yaml");
   if (blocks.length > 0) {
-    Deno.test(`the YAML of the page ${page} is configuration`, () =>
+    Deno.test(`the YAML on the page ${page} is valid configuration`, () =>
       withHome(async (home) => {
         for (const { text } of blocks) {
           const whole = text.startsWith("version:") ? text : `version: 1\n${text}`;

@@ -1,4 +1,4 @@
-/** Links of the manual and the README lead to files, pages and headings that are there. */
+/** Links in the manual and the README lead to existing files, pages and headings. */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -26,7 +26,7 @@ function fragmentsOf(path: string): string[] {
 }
 
 for (const page of pages) {
-  Deno.test(`every link of ${page} leads somewhere`, () => {
+  Deno.test(`every link of ${page} has an existing target`, () => {
     for (const [, target = ""] of prose(page).matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^https?:/.test(target)) continue;
       const [path = "", fragment] = target.split("#");
@@ -37,7 +37,7 @@ for (const page of pages) {
     }
   });
 
-  Deno.test(`no two headings of ${page} share an address`, () => {
+  Deno.test(`no two headings of ${page} share an anchor`, () => {
     const ids = fragmentsOf(page);
     assert.deepEqual(ids.filter((id, at) => ids.indexOf(id) !== at), []);
   });

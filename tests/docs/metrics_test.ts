@@ -1,6 +1,4 @@
-/**
- * The metrics page lists what the service has: every metric with its type and labels, every alert.
- */
+/** The metrics page lists every metric of the service with its type and labels, and every alert. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** The reasons and codes on the verification page are those of the program. */
+/** The reasons and codes on the verification page match the program. */
 import assert from "node:assert/strict";
 import { exitCodes, reasons } from "../../src/domain/errors.ts";
 import { pageText } from "./pages.ts";
@@ -10,7 +10,7 @@ function firstCells(heading: string): string[] {
   return rows.map((row) => row.split("|")[1]!.trim());
 }
 
-Deno.test("the verification page explains reasons that the program has", () => {
+Deno.test("every reason that the verification page explains exists in the program", () => {
   const known = new Set<string>(Object.values(reasons).flat());
   const named = firstCells("What to do for each finding")
     .flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map((found) => found[1]!));

@@ -1,7 +1,7 @@
 /**
- * The format page is complete: a verifier written from it in another language comes to stella's
- * verdicts, on sound bundles of every layout and on altered ones, and the bundle that the page
- * prints byte for byte verifies with both.
+ * The format page is complete: a verifier written from it in another language reaches the same
+ * verdicts as stella, on valid bundles of every layout and on altered ones, and both verify the
+ * bundle that the page prints.
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
@@ -35,7 +35,7 @@ import { type Block, blocksOf, pageText } from "./pages.ts";
 
 const tools = ["python3", "openssl", "zstd"];
 
-/** The exit code of the Python verifier, and what it printed. */
+/** The exit code and the output of the Python verifier. */
 async function python(directory: string, publicPem: string): Promise<[number, string]> {
   const key = `${directory}.pub`;
   Deno.writeTextFileSync(key, publicPem);
@@ -50,7 +50,7 @@ async function python(directory: string, publicPem: string): Promise<[number, st
   return [code, text.decode(stdout) + text.decode(stderr)];
 }
 
-/** What stella makes of it, and that the Python verifier makes the same of it. */
+/** Returns stella's exit code, and asserts that the Python verifier has the same one. */
 async function agree(about: string, { files, key }: Pick<MadeBundle, "files" | "key">) {
   const ours = await outcomeOf(memorySource(files), [key.trusted]);
   await withDirectory(async (directory) => {
@@ -62,7 +62,7 @@ async function agree(about: string, { files, key }: Pick<MadeBundle, "files" | "
   return ours.code;
 }
 
-/** Alterations by somebody who does not hold the key, by layout. */
+/** Alterations by somebody without the signing key, by layout. */
 const alterations: Record<string, [string, (files: Files) => void][]> = {
   plain: [
     ["a byte of the manifest", flip("manifest.json", 40)],
@@ -129,7 +129,7 @@ const entries = [
   { path: `${"c".repeat(250)}.txt`, content: "" },
   { path: "überall.txt", content: "c\n" },
 ];
-/** Bundles by somebody whose key is trusted: right ones with odd names, and wrong ones. */
+/** Bundles signed with a trusted key: valid ones with unusual names, and invalid ones. */
 const signed: [string, Recipe, number][] = [
   ["long names and names that are not ASCII", { entries }, 0],
   ["the same, compressed", { entries, compression: "zstd" }, 0],
@@ -171,7 +171,7 @@ const signed: [string, Recipe, number][] = [
 Deno.test(
   requiring(
     tools,
-    "the verifier of the format page agrees on what a trusted key signed",
+    "the verifier of the format page agrees on bundles signed with a trusted key",
     async () => {
       for (const [about, recipe, expected] of signed) {
         assert.equal(await agree(about, makeBundle(recipe)), expected, about);
@@ -225,22 +225,26 @@ function bytesOfDump({ text }: Block): Uint8Array {
 }
 
 Deno.test(
-  requiring(tools, "the bundle that the format page prints verifies with both", async () => {
-    const { files, publicPem } = workedExample();
-    const trusted = publicKeyFrom(publicPem, "example.pub");
-    const outcome = await outcomeOf(memorySource(files), [trusted]);
-    assert.deepEqual([outcome.code, outcome.findings], [0, []]);
-    await withDirectory(async (directory) => {
-      const bundle = join(directory, "bundle");
-      writeFiles(bundle, files);
-      assert.deepEqual(await python(bundle, publicPem), [0, ""]);
-    });
-  }),
+  requiring(
+    tools,
+    "stella and the verifier of the format page verify the bundle that the page prints",
+    async () => {
+      const { files, publicPem } = workedExample();
+      const trusted = publicKeyFrom(publicPem, "example.pub");
+      const outcome = await outcomeOf(memorySource(files), [trusted]);
+      assert.deepEqual([outcome.code, outcome.findings], [0, []]);
+      await withDirectory(async (directory) => {
+        const bundle = join(directory, "bundle");
+        writeFiles(bundle, files);
+        assert.deepEqual(await python(bundle, publicPem), [0, ""]);
+      });
+    },
+  ),
 );
 
 Deno.test(requiring(
   ["sh", "jq", "openssl", "sha256sum", "tar"],
-  "the commands of the format page check its bundle, and refuse an altered one",
+  "the commands on the format page accept its bundle and refuse an altered one",
   async () => {
     const { files, publicPem } = workedExample();
     const commands = blocksOf(pageText("format")).find(({ language }) => language === "sh")!.text;
@@ -261,7 +265,7 @@ Deno.test(requiring(
   },
 ));
 
-Deno.test("the digests and the key ID that the format page states are those of its bundle", () => {
+Deno.test("the digests and the key ID on the format page match its bundle", () => {
   const { files, publicPem } = workedExample();
   const bytes = files.get("manifest.json")!;
   const manifest = readManifest(bytes);
@@ -278,7 +282,7 @@ Deno.test("the digests and the key ID that the format page states are those of i
   assert.equal(statement, `${payload}\n`);
 });
 
-Deno.test("an HMAC signature is made as the format page says", () => {
+Deno.test("an HMAC signature is computed as the format page specifies", () => {
   const golden = join(root, "tests/fixtures/golden");
   const read = (path: string) => readFileSync(join(golden, path), "utf8");
   const pem = /-----BEGIN STELLA SHARED SECRET-----\n(.*)\n/.exec(read("shared.key"))![1]!;
