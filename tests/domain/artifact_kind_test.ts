@@ -39,7 +39,7 @@ for (const [kind, path, text] of cases) {
   Deno.test(`${path} is ${kind}`, () => assert.equal(artifactKind(path, encode(text)), kind));
 }
 
-Deno.test("only the first bytes are looked at, so that a long file costs no more than a short one", () => {
+Deno.test("only the first bytes of a file are inspected, so that a long file costs no more than a short one", () => {
   assert.equal(
     artifactKind("a.json", encode(" ".repeat(5_000) + '{"bomFormat":"CycloneDX"}')),
     "other",

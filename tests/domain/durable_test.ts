@@ -7,7 +7,7 @@ import { ioError } from "../../src/domain/io_errors.ts";
 import { rename, syncDirectory, writeNew } from "../../src/domain/durable.ts";
 import { withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 
-Deno.test("writeNew gives exactly the mode that was asked for, whatever the umask", async () => {
+Deno.test("writeNew sets exactly the requested mode, whatever the umask", async () => {
   await withDirectory((root) => {
     for (const umask of [0o000, 0o022, 0o077, 0o777]) {
       const before = process.umask(umask);
@@ -25,7 +25,7 @@ Deno.test("writeNew gives exactly the mode that was asked for, whatever the umas
   });
 });
 
-Deno.test("writeNew never touches what exists, be it a dangling link", async () => {
+Deno.test("writeNew never overwrites an existing file or a dangling link", async () => {
   await withDirectory((root) => {
     writeFiles(root, { "a": "old" });
     symlinkSync(join(root, "target"), join(root, "link"));
@@ -40,7 +40,7 @@ Deno.test("writeNew never touches what exists, be it a dangling link", async () 
   });
 });
 
-Deno.test("a path or medium that fails is code 12 in plain words, a file in the way code 14", () => {
+Deno.test("a path or I/O error is code 12 with a plain message, and an existing file is code 14", () => {
   const wrapped = (code: string) =>
     ioError("Cannot write", "x", Object.assign(new Error(`${code}: noise, open 'x'`), { code }));
   const media = ["ENOSPC", "EIO", "ENOENT", "ENOTDIR", "ELOOP", "EISDIR", "ENAMETOOLONG", "EACCES"];

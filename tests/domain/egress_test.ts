@@ -1,6 +1,6 @@
 /**
- * The scenarios lie in tests/fixtures/egress: what a site allows, and which destinations have to
- * pass or be refused.
+ * The scenarios are in tests/fixtures/egress: the configuration of a site, and the destinations
+ * that it must allow or refuse.
  */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
@@ -27,7 +27,7 @@ const scenarios = readdirSync(folder).sort().map((name): [string, Scenario] => [
   JSON.parse(readFileSync(join(folder, name), "utf8")),
 ]);
 
-/** As a transport asks: the host as URL writes it, IPv6 without brackets. */
+/** The arguments that a transport passes: the host as URL writes it, IPv6 without brackets. */
 function split(destination: string): [string, number] {
   const at = destination.lastIndexOf(":");
   return [destination.slice(0, at).replace(/^\[|\]$/g, ""), Number(destination.slice(at + 1))];
@@ -86,6 +86,6 @@ Deno.test("an entry that can never match is an error", () => {
   }
 });
 
-Deno.test("an entry that cannot be read allows nothing", () => {
+Deno.test("an invalid entry allows nothing", () => {
   assert.equal(isAllowed({ sealed: true, allow: ["*"] }, "registry.site", 443), false);
 });

@@ -1,4 +1,4 @@
-/** The tables of errors: closed, complete, and as the page of errors says. */
+/** The tables of errors are closed, complete and match the errors page. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -45,7 +45,7 @@ Deno.test("each reason is raised somewhere", () => {
   const text = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
     .filter((path) => /\.tsx?$/.test(path) && !lists.includes(path))
     .map((path) => readFileSync(join(root, "src", path), "utf8"))
-    // Of the lists themselves what follows them: errno and status decide at run time.
+    // In the files with the lists, only the code after them: errno and status decide at run time.
     .concat(readFileSync(join(root, "src/domain/errors.ts"), "utf8").split("new Map")[1] ?? "")
     .join("\n");
   const known = all.map(({ reason }) => reason).filter((reason) => !later.includes(reason));
@@ -70,7 +70,7 @@ Deno.test("the worst kind decides the exit code: 3 4 11 9 8 7 10 6 5", () => {
   assert.equal(worstExitCode([0, 0]), 0);
 });
 
-Deno.test("a status follows from the reason, else from the kind", () => {
+Deno.test("the status depends on the reason if it has one, otherwise on the kind", () => {
   const cases: [Reason, number][] = [
     ["queue_full", 429],
     ["service_stopping", 503],
@@ -95,7 +95,7 @@ Deno.test("a response without a problem document gets the kind of its status", (
   }
 });
 
-Deno.test("names that earlier builds gave to kinds are understood, and nothing else", () => {
+Deno.test("kind names of earlier builds are recognized, and no other names", () => {
   const former = { internal: 1, digest: 7, base: 11, media: 12, registry: 13, busy: 14 };
   for (const [name, code] of Object.entries(former)) {
     const kind = kindNamed(name);
@@ -108,7 +108,7 @@ Deno.test("names that earlier builds gave to kinds are understood, and nothing e
   assert.equal(reasonNamed("constructor"), undefined);
 });
 
-Deno.test("an error in other words keeps its kind, reason and findings", () => {
+Deno.test("a reworded error keeps its kind, reason and findings", () => {
   const findings = [{ kind: "unsafe", reason: "unsafe_name", path: "a" }] as const;
   const error = new StellaError("unsafe_name", "Cannot pack", { findings, hint: "rename it" });
   const reported = error.reworded("Cannot export: Cannot pack", { hint: "rename it, then export" });
@@ -133,7 +133,7 @@ Deno.test("an error becomes a record of code, reason, message and hint", () => {
   assert.deepEqual(errorRecord("thrown text"), defect);
 });
 
-Deno.test("the errno decides what is wrong with a path, never the text", () => {
+Deno.test("a path error is classified by its errno, never by its text", () => {
   const wrapped = (code: string, message = "ENOENT: no such file") =>
     ioError("Cannot read", "x", Object.assign(new Error(message), { code }));
   assert.deepEqual(
@@ -174,7 +174,7 @@ function rowsOf(page: string): string[][] {
     .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
 }
 
-Deno.test("the page of errors lists every kind and every reason, with code and status", () => {
+Deno.test("the errors page lists every kind and every reason with code and status", () => {
   const rows = rowsOf(readFileSync(join(root, "src/docs/errors.md"), "utf8"));
   const kinds = rows.filter((row) => row.length === 4);
   const { ok: _, ...codes } = exitCodes;
@@ -188,7 +188,7 @@ Deno.test("the page of errors lists every kind and every reason, with code and s
   for (const row of rows) assert.ok((row.at(-1) ?? "").length > 10, row[0]);
 });
 
-Deno.test("a comment that says what is thrown names no kind by the name that earlier builds had", () => {
+Deno.test("no @throws comment uses a kind name of earlier builds", () => {
   const former =
     /@throws StellaError[^.*@]*\b(media|internal|registry|digest|base)\b(?=,| if| or|$)/m;
   const root = new URL("../../src/", import.meta.url);

@@ -1,11 +1,14 @@
-/** A text file written through one buffer: bytes, size and digest, also of longer text. */
+/**
+ * A text file written through one buffer: bytes, size and digest, including text longer than the
+ * buffer.
+ */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { StellaError } from "../../src/domain/errors.ts";
 import { sha256 } from "../../src/domain/hash.ts";
 import { HashedFile } from "../../src/domain/hashed_file.ts";
 
-Deno.test("a hashed file has what was added, also text longer than its buffer", () => {
+Deno.test("a hashed file contains the added text, even if it is longer than the buffer", () => {
   const directory = Deno.makeTempDirSync({ prefix: "stella-hashed-" });
   try {
     const path = join(directory, "lines");

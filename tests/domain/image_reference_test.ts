@@ -4,7 +4,7 @@ import { endpointOf } from "../../src/domain/reference.ts";
 
 const digest = `sha256:${"a".repeat(64)}` as const;
 
-Deno.test("an image is named by host, repository and tag or digest", () => {
+Deno.test("an image reference has a host, a repository and a tag or digest", () => {
   const cases: [string, string, string, string | undefined, string | undefined][] = [
     ["docker.io/library/nginx:1.27", "docker.io", "library/nginx", "1.27", undefined],
     ["docker.io/nginx:1.27", "docker.io", "library/nginx", "1.27", undefined],
@@ -22,7 +22,7 @@ Deno.test("an image is named by host, repository and tag or digest", () => {
   }
 });
 
-Deno.test("short names, missing tags and what is no reference are refused", () => {
+Deno.test("short names, missing tags and invalid references are refused", () => {
   const cases: [string, RegExp][] = [
     ["nginx", /there is no repository/],
     ["nginx:1.27", /the host "nginx:1\.27" is not allowed|no repository/],
@@ -40,14 +40,14 @@ Deno.test("short names, missing tags and what is no reference are refused", () =
   }
 });
 
-Deno.test("no message repeats a password", () => {
+Deno.test("no error message contains a password", () => {
   for (const text of ["me:s3cret@r.site/a:1", "oci://me:s3cret@r.site/a:1"]) {
     assert.throws(() => parseImage(text), (error) => !String(error).includes("s3cret"));
     assert.equal(imageFault(text), "it has credentials in it");
   }
 });
 
-Deno.test("Docker Hub is reached where it is served", () => {
+Deno.test("docker.io is resolved to the host that serves Docker Hub", () => {
   const { url } = endpointOf({ authority: "docker.io" });
   assert.equal(url.href, "https://registry-1.docker.io/");
 });

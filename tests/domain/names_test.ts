@@ -3,7 +3,7 @@ import { StellaError } from "../../src/domain/errors.ts";
 import { checkName, escaped, isName, printableJson, shown } from "../../src/domain/names.ts";
 import { always, anyText, fc } from "../support/property.ts";
 
-Deno.test("isName: profiles and tenants", () => {
+Deno.test("isName accepts names of profiles and tenants, and no others", () => {
   for (const name of ["a", "0", "a-b", "a.b_c-d", "9lives", "a".repeat(64)]) {
     assert.ok(isName(name), name);
   }
@@ -33,7 +33,7 @@ Deno.test("isName: profiles and tenants", () => {
   for (const name of refused) assert.ok(!isName(name), JSON.stringify(name));
 });
 
-Deno.test("checkName says which name and what is allowed", () => {
+Deno.test("the error of checkName has the name and the permitted form", () => {
   assert.equal(checkName("tenant", "default"), "default");
   assert.throws(() => checkName("profile", "\u001b[2Jx"), (error) => {
     assert.ok(error instanceof StellaError);
@@ -44,7 +44,7 @@ Deno.test("checkName says which name and what is allowed", () => {
   });
 });
 
-Deno.test("escaped: nothing that moves a cursor, hides or turns text reaches a terminal", () => {
+Deno.test("escaped: no character that moves the cursor or hides or reverses text reaches a terminal", () => {
   const dangerous = [
     "\u001b[2J",
     "\u001b]0;title\u0007",
@@ -73,14 +73,14 @@ Deno.test("escaped: nothing that moves a cursor, hides or turns text reaches a t
   );
 });
 
-Deno.test("shown: quoted, escaped, and never long", () => {
+Deno.test("shown quotes, escapes and truncates text", () => {
   assert.equal(shown("a b"), '"a b"');
   assert.equal(shown("x".repeat(120)), `"${"x".repeat(120)}"`);
   assert.equal(shown("x".repeat(121)), `"${"x".repeat(117)}..."`);
   assert.ok(shown("\u{1f600}".repeat(1_000_000)).length < 200);
 });
 
-Deno.test("property: what is shown is printable and well-formed", () => {
+Deno.test("property: shown text is printable and well-formed", () => {
   always(
     fc.property(anyText, (text) => {
       assert.ok(shown(text + "\ud800").isWellFormed());
@@ -90,7 +90,7 @@ Deno.test("property: what is shown is printable and well-formed", () => {
   );
 });
 
-Deno.test("printableJson is the same JSON without a character that moves a cursor or hides", () => {
+Deno.test("printableJson is the same JSON without characters that move the cursor or hide text", () => {
   const value = { "a\u202eb": ["\u009b31m", "\u{e0041}", "plain \u00e9 \u{1f600}", "\ud800"] };
   const text = printableJson(value);
   assert.deepEqual(JSON.parse(text), value);

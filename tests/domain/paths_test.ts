@@ -77,7 +77,7 @@ const refused: [string, string][] = [
   [`${"a/".repeat(2047)}bc`, "longer than 4095"],
 ];
 
-Deno.test("pathFault refuses what some system cannot hold or some tool cannot check", () => {
+Deno.test("pathFault refuses paths that some system cannot store or some tool cannot check", () => {
   for (const [path, reason] of refused) {
     const fault = pathFault(path);
     assert.ok(fault?.includes(reason), `${JSON.stringify(path)}: ${fault}`);
@@ -135,11 +135,11 @@ const accepted = [
   "manifest.json",
 ];
 
-Deno.test("pathFault accepts odd names that every system holds", () => {
+Deno.test("pathFault accepts unusual names that every system can store", () => {
   for (const path of accepted) assert.equal(pathFault(path), undefined, JSON.stringify(path));
 });
 
-Deno.test("comparePaths is the order of UTF-8 bytes", () => {
+Deno.test("comparePaths sorts by UTF-8 bytes", () => {
   assert.ok("\u{1f600}" < "\ufb01", "JavaScript's own order differs");
   assert.equal(comparePaths("\u{1f600}", "\ufb01"), 1);
   assert.equal(comparePaths("a-b", "a/x"), -1);
@@ -167,7 +167,7 @@ Deno.test("folded: names that collide on a case-insensitive or normalizing file 
   }
 });
 
-Deno.test("property: no accepted path leaves the place it is joined to", () => {
+Deno.test("property: no accepted path escapes the directory that it is joined to", () => {
   const piece = fc.oneof(anyText, fc.constantFrom("..", ".", "/", "\\", "a"));
   const accepted = fc.array(piece).map((pieces) => pieces.join("/"))
     .filter((path) => pathFault(path) === undefined);

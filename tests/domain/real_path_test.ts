@@ -20,7 +20,7 @@ Deno.test("a directory contains itself and everything below it, but no sibling w
   assert(isWithin("/a", "/"));
 });
 
-Deno.test("ancestors end with the root, or with the directory that a relative path starts in", () => {
+Deno.test("ancestors end with the root, or with the directory that a relative path starts from", () => {
   assert.deepEqual([...withAncestors("/a/b")], ["/a/b", "/a", "/"]);
   assert.deepEqual([...withAncestors("a/b")], ["a/b", "a", "."]);
 });

@@ -86,7 +86,7 @@ for (
   });
 }
 
-Deno.test("a reference is https, but on loopback http unless a CA speaks for TLS", () => {
+Deno.test("a reference uses https, except on loopback, where it uses http unless a CA is configured", () => {
   const origin = (text: string, options = {}) =>
     endpointOf(parseReference(text), options).url.origin;
   assert.equal(origin("oci://registry.site/a"), "https://registry.site");
@@ -101,7 +101,7 @@ Deno.test("a reference is https, but on loopback http unless a CA speaks for TLS
   assert.equal(origin("oci://localhost.evil.example/a"), "https://localhost.evil.example");
 });
 
-Deno.test("an endpoint is a bare URL, plain http only on loopback or where it is allowed", () => {
+Deno.test("an endpoint is a URL without path or query, and plain http only on loopback or where permitted", () => {
   assert.equal(
     parseEndpoint("https://registry.site:5000/").url.href,
     "https://registry.site:5000/",

@@ -7,7 +7,7 @@ import { withDirectory } from "../support/bundle_fixture.ts";
 import { requiring, tool } from "../support/needs.ts";
 
 Deno.test(
-  requiring(["mkfifo"], "what is not a small regular file is a fault of the path", async () => {
+  requiring(["mkfifo"], "a path that is not a small regular file is an error", async () => {
     await withDirectory((root) => {
       mkdirSync(join(root, "directory"));
       writeFileSync(join(root, "large"), "four5");

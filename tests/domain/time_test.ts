@@ -7,7 +7,7 @@ import {
 } from "../../src/domain/time.ts";
 import { always, fc } from "../support/property.ts";
 
-Deno.test("created: the ends of the range", () => {
+Deno.test("created: both ends of the range are accepted", () => {
   assert.equal(createdText(earliestCreated), "1980-01-01T00:00:00Z");
   assert.equal(createdText(latestCreated), "2107-12-31T23:59:59Z");
   assert.equal(createdSeconds("1980-01-01T00:00:00Z"), earliestCreated);
