@@ -1,8 +1,8 @@
 /**
- * Casts and non-null assertions switch the type checker off, so their number may only fall. Those
- * that are left stand for what a type cannot say: fields of a record whose schema has been checked
+ * Casts and non-null assertions disable the type checker, so their number may only decrease. The
+ * remaining ones cover what a type cannot express: fields of a record whose schema has been checked
  * (risk, store), columns of a table (jobs), messages between workers (bundle, jobs), gaps in the
- * types of Deno and node (http, net, verify), and places of a list that are known to exist.
+ * types of Deno and node (http, net, verify), and list elements that are known to exist.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

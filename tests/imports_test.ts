@@ -1,6 +1,6 @@
 /**
- * Which module may import which: the table below is the one in the architecture page, and every
- * file is held to it.
+ * Which module may import which: the table below is the one on the architecture page, and every
+ * file is checked against it.
  */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -71,8 +71,8 @@ const allowed: Record<string, string[]> = {
 };
 
 /**
- * Within attest, signing and checking know nothing of each other, and only signers and checkers use
- * them.
+ * Within attest, signing and checking do not import each other, and only signers and checkers
+ * import them.
  */
 const forbiddenFolders: [string, string][] = [
   ["src/attest/sign/", "src/attest/check/"],
@@ -140,7 +140,7 @@ function isWithin(path: string, name: string): boolean {
 }
 
 /**
- * The groups of files that import each other in a circle (Tarjan's strongly connected components).
+ * The groups of files that import each other in a cycle (Tarjan's strongly connected components).
  */
 function circles(edges: ReadonlyMap<string, readonly string[]>): string[][] {
   const order = new Map<string, number>();
@@ -184,7 +184,7 @@ Deno.test("every allowed import of the table is used", () => {
   assert.deepEqual(unused, []);
 });
 
-Deno.test("every package and every carried file that a module may use is used by it", () => {
+Deno.test("every module uses all packages and embedded files that the table allows it", () => {
   const unused = [...Object.entries(packages), ...Object.entries(carried)].flatMap(
     ([module, names]) =>
       names.filter((name) =>
@@ -194,7 +194,7 @@ Deno.test("every package and every carried file that a module may use is used by
   assert.deepEqual(unused, []);
 });
 
-Deno.test("no file imports what imports it, directly or through others, types included", () => {
+Deno.test("there are no import cycles, type imports included", () => {
   const edges = new Map(
     files.map((file) => [
       file,
@@ -204,12 +204,12 @@ Deno.test("no file imports what imports it, directly or through others, types in
   assert.deepEqual(circles(edges), []);
 });
 
-Deno.test("the search for circles finds one", () => {
+Deno.test("the search for import cycles finds one", () => {
   const edges = new Map([["a", ["b"]], ["b", ["c"]], ["c", ["a", "d"]], ["d", []]]);
   assert.deepEqual(circles(edges), [["a", "b", "c"]]);
 });
 
-Deno.test("nothing imports the build or the source of the dashboards", () => {
+Deno.test("no module imports the build or the source of the dashboards", () => {
   const wrong = imports.filter(({ from, to }) =>
     ["src/build/", "dashboards/source/"].some((folder) =>
       to.startsWith(folder) && !from.startsWith(folder)
@@ -227,28 +227,28 @@ Deno.test("packages are used only where the table names them, and verification u
   assert.deepEqual(wrong, []);
 });
 
-Deno.test("signing and checking know nothing of each other", () => {
+Deno.test("signing and checking do not import each other", () => {
   const wrong = imports.filter(({ from, to }) =>
     forbiddenFolders.some(([a, b]) => from.startsWith(a) && to.startsWith(b))
   );
   assert.deepEqual(wrong, []);
 });
 
-Deno.test("the table names every module and no other", () => {
+Deno.test("the table lists exactly the existing modules", () => {
   const folders = readdirSync(join(root, "src")).sort();
   const inSource = Object.keys(allowed).filter((name) => !/[./]/.test(name));
   assert.deepEqual(folders, inSource.sort());
 });
 
-Deno.test("no folder or file has a name without a subject", () => {
+Deno.test("no folder or file has a generic name", () => {
   assert.deepEqual(
     files.filter((file) => /(^|\/)(utils?|common|helpers|misc|types)(\/|\.ts$)/.test(file)),
     [],
   );
 });
 
-// The minifier of the build drops the disposal of `using`: what was opened stayed open.
-Deno.test("no source file that is shipped declares with using", () => {
+// The minifier of the build drops the disposal of `using`, so files would stay open.
+Deno.test("no shipped source file has a `using` declaration", () => {
   const shipped = files.filter((file) =>
     !file.startsWith("src/build/") && !file.startsWith("dashboards/")
   );

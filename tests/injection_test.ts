@@ -1,6 +1,6 @@
 /**
- * Clock, randomness, environment, permissions and facts of the process come from main.ts, which
- * hands them on: so a test can replace each of them, and a reader finds them where they are used.
+ * Clock, randomness, environment, permissions and process information come from main.ts, which
+ * passes them on, so that a test can replace each of them and a reader sees where they are used.
  */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** What only main.ts asks the system for. */
+/** The system calls that only main.ts may use. */
 const sources = new RegExp(
   [
     String.raw`\bDate\.now\b`,
@@ -25,27 +25,27 @@ const sources = new RegExp(
   "g",
 );
 
-/** Files with a reason of their own, and how often each may. */
+/** Files with a reason to use them, and how often each may. */
 const exceptions: Record<string, number> = {
   // Key material never comes from a source that can be replaced.
   "src/attest/secret.ts": 1,
   "src/attest/sign/encrypted_key.ts": 2,
-  // Nobody may predict which names of a bundle share a hash, a test neither.
+  // Nobody may predict which names of a bundle share a hash, not even a test.
   "src/bundle/case_collisions.ts": 1,
-  // It is a proof that the permission is gone, by asking for it.
+  // It proves that the permission has been dropped by querying it.
   "src/verify/confine.ts": 1,
-  // Which program this is and where it lies, once for the process.
+  // The program and its location, determined once per process.
   "src/domain/version.ts": 4,
-  // The number of the process that holds the lock, for whoever is refused.
+  // The ID of the process that holds the lock, for the error message of other processes.
   "src/jobs/sqlite/lock.ts": 1,
-  // systemd names the process that its watchdog is for.
+  // systemd passes the ID of the process that its watchdog monitors.
   "src/telemetry/notify.ts": 1,
-  // CPU time and memory of this process are what is measured.
+  // CPU time and memory of this process are measured.
   "src/telemetry/metrics.ts": 2,
-  // The name of this machine: hosts that requests may name, and who sends logs and traces.
+  // The host name, for the hosts that requests may use and as the source of logs and traces.
   "src/service/service.ts": 1,
   "src/service/resources.ts": 1,
-  // As the package that it stands for.
+  // Like the package that it replaces.
   "src/std/tar/header.ts": 1,
 };
 
@@ -62,7 +62,7 @@ function usesIn(file: string): number {
   return [...code.matchAll(sources)].length;
 }
 
-Deno.test("only main.ts asks the system for time, randomness, environment, permissions and the process", () => {
+Deno.test("only main.ts reads time, randomness, environment, permissions and process information from the system", () => {
   const files = filesIn("src").filter((file) => !file.startsWith("src/build/"));
   const found = files.map((file) => [file, usesIn(file)] as const).filter(([, uses]) => uses > 0);
   assert.deepEqual(Object.fromEntries(found), exceptions);

@@ -1,6 +1,6 @@
 /**
- * The commands of the README run as they are printed, in a scratch directory, and what it shows as
- * their output is what they print.
+ * The commands of the README run as printed, in a temporary directory, and their output is the one
+ * that the README shows.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -22,7 +22,7 @@ function boxes(heading: string): string[] {
   return commands;
 }
 
-Deno.test("README: it has at most 200 lines", () => {
+Deno.test("README: the file has at most 200 lines", () => {
   assert.ok(readme.trimEnd().split("\n").length <= 200);
 });
 
@@ -39,7 +39,7 @@ Deno.test("README: the commands of the setup use the Deno and the tasks of this 
   assert.deepEqual(names, ["demo", "test"]);
 });
 
-Deno.test("README: the demo shows a verified bundle, a refusal and a service", async () => {
+Deno.test("README: the demo shows a verified bundle, a refused bundle and a service", async () => {
   const child = new Deno.Command(Deno.execPath(), { args: ["task", "demo"], cwd: root });
   const { success, stdout, stderr } = await child.output();
   const text = new TextDecoder().decode(stdout);
@@ -55,7 +55,7 @@ Deno.test(
     "README: Install",
     () =>
       withWorkplace(async (place) => {
-        // What `deno task build` leaves is there already.
+        // The output of `deno task build` exists already.
         place.script("bin/deno", 'test "$*" = "task build"');
         place.write("dist/stella.sha256", `${digestOf(place)}  stella\n`);
         for (const box of boxes("Install")) await place.run(box);
@@ -109,7 +109,7 @@ Deno.test(requiring(
         far.env["STELLA_SHA256"] = digestOf(near);
         await far.run(check!);
       });
-      // Another binary on the stick is found before it runs.
+      // A replaced binary on the stick is detected before it runs.
       await withWorkplace(async (far) => {
         await far.run(`cp -r ${stick} /media/ && cp ${near.path}/signer.pub .`);
         far.script("media/stick/advisories/stella", "echo verified");
