@@ -88,7 +88,7 @@ async function walked(root: string, directory = "payload"): Promise<ListedEntry[
   return found.sort((a, b) => a.path < b.path ? -1 : 1);
 }
 
-Deno.test("walk lists every file below a directory and reports what is not a regular file", async () => {
+Deno.test("walk lists every file below a directory and reports everything else", async () => {
   await withDirectory(async (root) => {
     writeFiles(root, { "payload/a": "", "payload/d/e/f": "", "other": "", "payload/.hidden": "" });
     symlinkSync("/etc", join(root, "payload/d/link"));

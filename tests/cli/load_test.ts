@@ -523,7 +523,7 @@ Deno.test(requiring(
     ),
 ));
 
-/** Runs `body` with a containerd of its own. */
+/** Runs `body` with a separate containerd. */
 async function withContainerd(
   home: Home,
   body: (ctr: (...words: string[]) => Promise<string>) => Promise<void>,

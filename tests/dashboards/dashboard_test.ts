@@ -134,7 +134,7 @@ Deno.test("the second dashboard shows slow stages, and traces from a data source
   equal(traces.templating.list.find((one) => one.name === "traces")?.query, "tempo");
 });
 
-Deno.test("the chosen scrape job is export-center, as the runbook says", () => {
+Deno.test("the selected scrape job is export-center, as in the runbook", () => {
   const job = dashboard.templating.list.find((one) => one.name === "job");
   deepEqual((job?.["current"] as { value: string[] }).value, ["export-center"]);
   equal(dashboard.uid, "export-center");
