@@ -1,8 +1,7 @@
 /**
- * Every alert is made to fire by a real fault, and clears when the fault is over: Debian's
- * Prometheus, ten services that have different troubles at once, and the rules rendered so that an
- * hour lasts a minute. The shipped durations are promtool's business
- * (export-center.rules.test.yml).
+ * Each alert fires on a real fault and clears after it. Debian's Prometheus scrapes ten services
+ * with different faults at once; the rules are rendered so that an hour lasts a minute. promtool
+ * tests the shipped durations (export-center.rules.test.yml).
  */
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
@@ -27,7 +26,7 @@ import {
 const shippedRules = readFileSync(join(root, "dashboards/export-center.rules.yml"), "utf8");
 
 /**
- * Six hours and three days are shortened further: to clear, an alert has to wait for its longest
+ * Six hours and three days are shortened further, because an alert clears only after its longest
  * window.
  */
 const fastRules = sixtyfold(shippedRules, { "6h": "50s", "3d": "70s" });
@@ -40,7 +39,7 @@ interface Row {
   clearedAfter: number;
 }
 
-/** One test's site: what is started is ended in the opposite order. */
+/** The site of one test: what was started is stopped in reverse order. */
 class Trial {
   readonly rows: Row[] = [];
   readonly targets: string[] = [];
@@ -186,7 +185,7 @@ async function pushes(trial: Trial, { get }: Running): Promise<void> {
     /^export_queue_depth 0$[^]*^export_jobs_running 0$/m.test(
       await get().get("/metrics"),
     ) || undefined;
-  // Asked for while the registry is well, because exports that need one that is not are refused.
+  // Requested while the registry is healthy: exports that need an unhealthy registry are refused.
   const burst = async (count: number, mode: "slow" | "refuse") => {
     await until("the registry is well", isReady, 60);
     for (let n = 0; n < count; n++) await get().submit({ profile: "pushed" });
@@ -197,7 +196,7 @@ async function pushes(trial: Trial, { get }: Running): Promise<void> {
     // Each in a scrape of its own.
     await sleep(0.5);
   }
-  // What a spike is compared with has to be an hour old, here a minute.
+  // The baseline of a spike has to be an hour old, here a minute.
   await sleep(62);
   await burst(12, "slow");
   await trial.proves("ExportRegistryPushLatencySpike", "gate keeps each packet 250 ms", {
@@ -218,7 +217,7 @@ async function refused(trial: Trial): Promise<void> {
   });
 }
 
-/** A registry that takes the connection and says nothing. */
+/** A registry that accepts connections and never answers. */
 async function hanging(trial: Trial, { get, instance }: Running, gate: Gate): Promise<void> {
   gate.set("hang");
   const asked = [];
@@ -284,8 +283,8 @@ async function falling(trial: Trial, running: Running): Promise<void> {
 }
 
 /**
- * Due each minute, and its source is away; when it is back, one that is asked for by hand ends the
- * waiting.
+ * A schedule that is due each minute while its source is missing. Once the source is back, a manual
+ * export clears the alert.
  */
 async function stale(trial: Trial, { get, instance }: Running, source: string): Promise<void> {
   assert.equal((await get().export({ profile: "scheduled" })).state, "succeeded");
@@ -297,7 +296,10 @@ async function stale(trial: Trial, { get, instance }: Running, source: string): 
   }, { fire: 200, clear: 30 });
 }
 
-/** A stored bundle changes while nobody looks, and the next start finds it; it is purged. */
+/**
+ * A stored bundle is changed while the service is stopped; the next start detects it, and it is
+ * purged.
+ */
 async function damaged(trial: Trial, { get, home, instance, kill, startAgain }: Running) {
   const { id } = await get().export({ profile: "kept" });
   await kill();
@@ -312,7 +314,7 @@ async function damaged(trial: Trial, { get, home, instance, kill, startAgain }: 
   );
 }
 
-/** The service's clock goes back by an hour, while the time that it measures with goes on. */
+/** The service's wall clock goes back by an hour while its monotonic clock advances. */
 async function setBack(trial: Trial, { instance }: Running, clock: FakeClock): Promise<void> {
   clock.set("-3600");
   const repair = () => clock.set("+0");
@@ -321,10 +323,7 @@ async function setBack(trial: Trial, { instance }: Running, clock: FakeClock): P
 
 type FakeClock = Awaited<ReturnType<typeof fakeClock>>;
 
-/**
- * A clock that a test sets, for one process alone: libfaketime, which reads the distance from the
- * true time in a file.
- */
+/** A clock that a test sets for one process: libfaketime reads the offset from a file. */
 async function fakeClock(dir: string) {
   const file = join(dir, "clock");
   const args = ["-m", "-f", "+0", "printenv", "LD_PRELOAD"];
@@ -444,8 +443,8 @@ async function startAll(trial: Trial) {
     trial.targets,
   );
   trial.undo(() => trial.prometheus.stop());
-  // Prometheus looks at a new target only after some seconds; then some time without a fault, so
-  // that what happens is a change.
+  // Prometheus scrapes a new target only after some seconds. A time without faults follows, so that
+  // each fault is a change.
   const count = String(trial.targets.length);
   const seen = async () => (await trial.prometheus.query("count(up == 1)"))[0]?.value[1] === count;
   await until("every target is scraped", async () => await seen() || undefined, 20);
@@ -470,13 +469,13 @@ function print(rows: readonly Row[]): void {
 
 Deno.test(requiring(
   ["prometheus", "docker-registry", "faketime"],
-  "every alert fires on a real fault, and clears when the fault is over",
+  "every alert fires on a real fault and clears after it",
   async () => {
     const trial = new Trial();
     try {
       const site = await startAll(trial);
       await trial.fires("ExportCenterWatchdog");
-      // All of them, so that one fault that does not come hides no other.
+      // All of them, so that one fault that does not occur does not hide the others.
       const results = await Promise.allSettled([
         slow(trial, site.slow),
         broken(trial, site.faulty).then(() => unpublished(trial, site.faulty)),

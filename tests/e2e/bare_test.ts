@@ -1,5 +1,5 @@
 /**
- * The carried verifier where there is next to nothing: another user, no environment, no network, a
+ * The carried verifier in a minimal environment: another user, no variables, no network, a
  * read-only medium.
  */
 import assert from "node:assert/strict";

@@ -1,6 +1,6 @@
 /**
- * The binary's own bytes: what it says of them, what it carries, and what happens where they were
- * changed.
+ * The binary's own bytes: what it reports about them, what it carries, and how changes are
+ * detected.
  */
 import assert from "node:assert/strict";
 import { chmodSync, copyFileSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
@@ -21,7 +21,7 @@ Deno.test(
 
 Deno.test(binaryTest(
   [],
-  "beside the binary lie its digest and the SBOM that it carries",
+  "the build writes the binary's digest and its embedded SBOM beside it",
   async ({ stella, home }) => {
     const digest = createHash("sha256").update(readFileSync(stella)).digest("hex");
     assert.equal(readFileSync(`${stella}.sha256`, "utf8"), `${digest}  stella\n`);
@@ -58,14 +58,14 @@ Deno.test(binaryTest(
 
 Deno.test(binaryTest(
   [],
-  "a changed byte anywhere is told by version --check, a cut file does not start",
+  "version --check detects a changed byte anywhere, and a truncated binary does not start",
   ({ stella, home }) => {
     const whole = readFileSync(stella);
     const changed = join(home.path, "changed");
     // The form of `deno compile` holds no digest of itself: it lies beside the file.
     copyFileSync(`${stella}.sha256`, `${changed}.sha256`);
     const stamp = 'globalThis.STELLA_BUILD={"commit":"';
-    // Text that nothing obeys: of a message in Deno's own executable, and the commit in the
+    // Text that has no effect: part of a message in Deno's own executable, and the commit in the
     // script's first line.
     const places = [whole.indexOf("NotCapable"), whole.lastIndexOf(stamp) + stamp.length];
     for (const at of places) {

@@ -1,6 +1,6 @@
 /**
- * The units' limits, tried for real on the binary: their system call filter, kinds of sockets, and
- * no memory for machine code.
+ * The binary under the limits of its systemd units: system call filter, address families, no
+ * writable and executable memory.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -31,7 +31,7 @@ function settings(path: string, name: string): string[] {
   );
 }
 
-/** What a set such as @system-service stands for, down to single calls. */
+/** Expands a set such as @system-service to single system calls. */
 function callsOf(name: string): string[] {
   if (!name.startsWith("@")) return [name];
   const { stdout } = spawnSync(tool("systemd-analyze")!, ["syscall-filter", "--no-pager", name]);
@@ -89,8 +89,8 @@ Deno.test(binaryTest(
     const printed = runWith({}, filter, [...isGuarded ? [guard] : [], stella, ...args]);
     assert.deepEqual([printed.code, printed.stderr], [0, ""]);
     assert.deepEqual(JSON.parse(printed.stdout), JSON.parse(trusted.stdout));
-    // The guard guards: what cannot do without machine code ends under it, as a compiled binary
-    // does.
+    // Proves that the filter works: a program that needs executable memory ends under it, as a
+    // compiled binary does.
     const words = isGuarded ? [Deno.execPath(), "eval", "0"] : [stella, "version"];
     assert.notEqual(runWith({ DENO_DIR: "/dev/null/none" }, guard, words).code, 0);
   },
@@ -106,7 +106,7 @@ Deno.test(binaryTest(needed, "a socket is refused under the verifier's filter", 
 
 Deno.test(binaryTest(
   needed,
-  "under the service's filter it serves, exports on a worker and stops",
+  "under the service's filter the binary serves, exports on a worker and stops",
   async (place) => {
     const { stella, home } = place;
     const unit = await written(place, "stella.service");

@@ -1,6 +1,6 @@
 /**
- * Variables and files that Deno, the loader or Node's modules obey on their own (environment,
- * home directory): none of them has any effect.
+ * Variables and files that Deno, the loader or Node's modules read on their own (environment, home
+ * directory): none of them has any effect.
  */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -9,7 +9,7 @@ import { refusedNames } from "../../src/config/permissions.ts";
 import { tool } from "../support/needs.ts";
 import { type BinaryPlace, binaryTest, form, runWith, unsetBy } from "./binary_place.ts";
 
-/** A listener that counts who comes; what is sent to it is not answered. */
+/** A listener that counts connections and answers nothing. */
 function trap(): { url: string; count: () => number; close: () => Promise<void> } {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const ports: number[] = [];
@@ -25,8 +25,7 @@ function trap(): { url: string; count: () => number; close: () => Promise<void> 
     url: `http://127.0.0.1:${port}`,
     count: () => ports.filter((one) => one !== lastPort).length,
     close: async () => {
-      // Whoever came while a program was waited for is in the queue still: the last in it is this
-      // one.
+      // Connections made while the program ran are still queued; this one is the last in the queue.
       const last = await Deno.connect({ hostname: "127.0.0.1", port });
       lastPort = (last.localAddr as Deno.NetAddr).port;
       assert.equal(await last.read(new Uint8Array(1)), null);
@@ -83,12 +82,12 @@ function own({ home }: BinaryPlace): Record<string, string> {
 }
 
 /**
- * What denort and the system's loader obey before the first line of what `deno compile` made; the
- * launcher passes none on.
+ * Variables that denort and the system's loader read before the program starts; the launcher passes
+ * none of them on.
  */
 const obeyed = /^(LD_|DENO_LOG$|DENO_TOKIO_|GLIBC_TUNABLES$|NODE_CHANNEL_FD$|SSLKEYLOGFILE$)/;
 
-/** The variables but those that a test leaves out. */
+/** The variables, except those that a test leaves out. */
 function without(
   variables: Record<string, string>,
   isLeftOut: (name: string) => boolean,
@@ -98,7 +97,7 @@ function without(
 
 for (const unit of ["stella-verify@.service", "stella.service"]) {
   Deno.test(
-    binaryTest([], `what ${unit} leaves of hostile variables changes nothing`, async (place) => {
+    binaryTest([], `hostile variables that ${unit} does not remove have no effect`, async (place) => {
       const { stella, home, bundle, key } = place;
       await home.succeed(["assets", "write", "--only", "systemd", "units"]);
       const unset = unsetBy(join(home.path, "units", unit));
@@ -124,7 +123,7 @@ for (const unit of ["stella-verify@.service", "stella.service"]) {
 
 Deno.test(binaryTest(
   [],
-  "hostile variables change nothing where no network is used, and nobody is called",
+  "hostile variables have no effect on offline commands and cause no connection",
   async (place) => {
     const { stella, home, bundle } = place;
     const caught = trap();
@@ -154,12 +153,12 @@ Deno.test(binaryTest(
 
 Deno.test(binaryTest(
   [],
-  "what uses the network heeds no such variable, and says what it ignores where that matters",
+  "commands that use the network ignore hostile variables and report them before reaching another host",
   async (place) => {
     const caught = trap();
     const all = { ...own(place), ...hostile(place, caught.url) };
-    // Without the launcher the program sees the variables that it refuses, and the loader those
-    // that it obeys.
+    // Without the launcher, the program sees the variables that it refuses, and the loader those
+    // that it reads.
     const isSeen = (name: string) => refusedNames.some((one) => one === name);
     const variables = form === "portable"
       ? all
@@ -199,7 +198,7 @@ Deno.test(binaryTest(
 
 Deno.test(binaryTest(
   ["strace"],
-  "verification opens no connection, starts nothing, writes nothing",
+  "verification opens no connection, starts no process and writes no file",
   (place) => {
     const { stella, home, bundle, key } = place;
     const trace = join(home.path, "trace");
@@ -220,8 +219,8 @@ Deno.test(binaryTest(
       /O_WRONLY|O_RDWR|O_CREAT|creat\(|mkdir|rename|unlink|link\(|linkat|truncate|chmod|connect\(|bind\(|sendto\(|listen\(/
         .test(line)
     );
-    // Deno's own pairs of sockets between its threads; and its cache, below a file, where nothing
-    // can be made.
+    // Deno's own socket pairs between its threads, and its cache, whose path is below a file so
+    // that nothing can be created.
     assert.deepEqual(
       outside.filter((line) => !/socketpair|"\/proc\/self\/exe\/none/.test(line)),
       [],
@@ -229,7 +228,7 @@ Deno.test(binaryTest(
   },
 ));
 
-Deno.test(binaryTest(["script"], "on a terminal nobody is asked for what was given up", (place) => {
+Deno.test(binaryTest(["script"], "on a terminal, Deno does not prompt for permissions that were dropped", (place) => {
   const { stella, bundle, key } = place;
   const command = `'${stella}' verify --color never '${bundle}' --trust '${key}'`;
   const variables = { ...own(place), TERM: "xterm" };
@@ -242,7 +241,7 @@ Deno.test(binaryTest(["script"], "on a terminal nobody is asked for what was giv
 
 Deno.test(binaryTest(
   [],
-  "what is made for others is readable, what is of the machine is not",
+  "files to hand over are readable by everybody, files of the machine by their owner only",
   async ({ home }) => {
     mkdirSync(join(home.path, "made"));
     const script =

@@ -1,11 +1,13 @@
-/** Links on a medium that point out of it: row P4 of the test plan. */
+/** Links on a medium that point outside of it: row P4 of the test plan. */
 import assert from "node:assert/strict";
 import { cpSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { tool } from "../support/needs.ts";
 import { type BinaryPlace, binaryTest, runWith } from "./binary_place.ts";
 
-/** What a link of the bundle points to: the right bytes, so that only their place is wrong. */
+/**
+ * The target of a link in the bundle: it has the right bytes, so that only its location is wrong.
+ */
 const outside = "outside-of-the-medium";
 
 /**
@@ -32,7 +34,7 @@ function withLink({ stella, home, bundle, key }: BinaryPlace, name: string) {
 
 Deno.test(binaryTest(
   ["strace"],
-  "a link in place of a file is refused, and its target never opened",
+  "a link in place of a file is refused and its target is never opened",
   (place) => {
     const files = ["manifest.json", "manifest.json.sigstore.json", "SHA256SUMS", "kit.tar.zst"];
     for (const name of files) {

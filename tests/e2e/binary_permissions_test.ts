@@ -1,9 +1,9 @@
-/** What the binary's commands may still do when their work begins. */
+/** The permissions that the binary's commands keep when their work begins. */
 import { holdToLines } from "../support/permission_lines.ts";
 import { binaryTest } from "./binary_place.ts";
 
 Deno.test(
-  binaryTest([], "in the binary each command has exactly what the list says", async ({ home }) => {
+  binaryTest([], "each command of the binary has exactly the permissions in the list", async ({ home }) => {
     await holdToLines((args) => home.stella(args));
   }),
 );

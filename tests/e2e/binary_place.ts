@@ -1,6 +1,6 @@
 /**
- * What the tests of the built binary start from: a bundle, its signer's key, and ways to run the
- * binary in odd surroundings.
+ * Setup for tests of the built binary: a bundle, its signer's key, and ways to run the binary in
+ * restricted environments.
  */
 import { spawnSync } from "node:child_process";
 import { chmodSync, copyFileSync, readFileSync } from "node:fs";
@@ -12,15 +12,13 @@ export interface BinaryPlace {
   /** The binary's path. */
   stella: string;
   home: Home;
-  /**
-   * A directory that holds a bundle of the kit, which everybody may read and nobody should write.
-   */
+  /** A directory with a bundle of the kit, readable by everybody; tests must not write into it. */
   bundle: string;
   /** The public key that signed it, elsewhere. */
   key: string;
 }
 
-/** Which form STELLA_BINARY is of, as its own bytes say. */
+/** The form of STELLA_BINARY, read from its bytes. */
 export const form = binary === undefined
   ? undefined
   : readFileSync(binary).subarray(-8).toString("latin1") === "STELLAv1"
@@ -38,7 +36,7 @@ export function kernel(major: number, minor: number): Record<string, boolean> {
   return { [`Linux ${major}.${minor}`]: has > major || (has === major && and >= minor) };
 }
 
-/** The variables that a unit which the binary wrote takes away. */
+/** The variables that a unit written by the binary removes. */
 export function unsetBy(unit: string): string[] {
   const lines = readFileSync(unit, "utf8").matchAll(/^UnsetEnvironment=(.*)$/gm);
   return [...lines].flatMap((found) => found[1]!.split(" "));

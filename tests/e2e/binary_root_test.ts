@@ -1,7 +1,4 @@
-/**
- * The binary where there is nothing: a root directory of its own with glibc's libraries, /proc,
- * /dev/null and a bundle.
- */
+/** The binary in a minimal root directory: glibc's libraries, /proc, /dev/null and a bundle. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
@@ -9,8 +6,8 @@ import { dirname, join } from "node:path";
 import { type BinaryPlace, form, type Printed, rootTest, runWith } from "./binary_place.ts";
 
 /**
- * Another user, no network, nothing that can be written, no variables: unshare gives what the
- * system forgets at its end.
+ * Another user, no network, nothing writable, no variables, in namespaces that end with the
+ * command.
  */
 function inBareRoot(root: string, withProc: boolean, args: string[]): Printed {
   const lines = [
@@ -46,7 +43,7 @@ function librariesOf(program: string): string[] {
   return [...listed.matchAll(/(\/\S+) \(0x/g)].map((found) => found[1]!);
 }
 
-Deno.test(rootTest(["unshare", "chroot", "ldd"], "in a bare root the binary verifies", (place) => {
+Deno.test(rootTest(["unshare", "chroot", "ldd"], "the binary verifies a bundle in a minimal root directory", (place) => {
   const root = bareRoot(place);
   const trusted = inBareRoot(root, true, ["verify", "/media", "--trust", "/signer.pub"]);
   assert.deepEqual([trusted.code, trusted.stderr], [0, ""]);
@@ -62,7 +59,7 @@ Deno.test(rootTest(["unshare", "chroot", "ldd"], "in a bare root the binary veri
 
 Deno.test(rootTest(
   ["unshare", "chroot", "ldd"],
-  "without /proc the launcher says what is missing; what deno compile made does without",
+  "without /proc the launcher reports what is missing; the compiled form works without it",
   (place) => {
     const { code, stdout, stderr } = inBareRoot(bareRoot(place), false, ["version"]);
     if (form === "portable") {
@@ -74,7 +71,7 @@ Deno.test(rootTest(
 
 Deno.test(rootTest(
   ["unshare"],
-  "the binary starts where memory files may not be executed",
+  "the binary starts where memfd files may not be executed",
   ({ stella }) => {
     const script =
       `echo 2 >/proc/sys/vm/memfd_noexec && cat /proc/sys/vm/memfd_noexec && exec "$0" version`;
@@ -88,7 +85,7 @@ Deno.test(rootTest(
 
 Deno.test(rootTest(
   ["unshare", "mount"],
-  "from a medium that forbids execution it is the system that refuses",
+  "on a medium mounted noexec the system refuses to start the binary",
   ({ stella, home }) => {
     mkdirSync(join(home.path, "stick"));
     const lines = [

@@ -1,4 +1,4 @@
-/** Secrets with a mark, and the search for the marks. */
+/** Canary secrets, and the search for them in all output. */
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Home } from "../support/program.ts";
@@ -8,7 +8,7 @@ const mark = (name: string) => `canary-${name}-7f3a9c51`;
 export const token = mark("token");
 export const otherToken = mark("other-token");
 const [password, passphrase] = [mark("password"), mark("passphrase")];
-/** As the registry is told it. */
+/** As it is sent to the registry. */
 export const basic = btoa(`me:${password}`);
 
 /** The files that hold the secrets, and nothing else. */
@@ -37,7 +37,7 @@ export class Secrets {
     chmodSync(this.of(name), mode);
   }
 
-  /** As `docker login` leaves it. */
+  /** The configuration that `docker login` writes. */
   logIn(host: string): void {
     const folder = join(this.path, "../.docker");
     mkdirSync(folder);
@@ -49,7 +49,7 @@ export class Secrets {
     return join(this.path, name);
   }
 
-  /** All that nobody may see: texts as they are, and what keys are made of. */
+  /** Everything that must not be disclosed: texts as they are, and the key material. */
   needles(...keys: string[]): string[] {
     const bodies = keys.flatMap((path) =>
       readFileSync(path, "utf8").split("\n").filter((line) => /^[A-Za-z0-9+/=]{20,}$/.test(line))
@@ -60,7 +60,7 @@ export class Secrets {
   }
 }
 
-/** All that was seen from outside, by where. */
+/** Everything visible from outside, by where it was seen. */
 export class Seen {
   readonly #places: [string, string][] = [];
 

@@ -1,7 +1,7 @@
 /**
- * Secrets with a mark, in every input that takes one, through a session of the service and of the
- * commands, right and wrong uses alike; then everything that was printed, sent, stored or shown is
- * searched for the marks: row A10 of the test plan.
+ * Canary secrets in every input that takes a secret, used by the service and the commands,
+ * correctly and incorrectly. Afterwards everything that was printed, sent, stored or shown is
+ * searched for them: row A10 of the test plan.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -15,7 +15,7 @@ import { basic, otherToken, Secrets, Seen, token } from "./canaries.ts";
 import { configureStella, until } from "../support/site.ts";
 
 const sample = join(root, "tests/fixtures/sample");
-/** A registry that wants the password, and keeps all that is sent in the clear beside it. */
+/** A registry that requires the password and records everything else that is sent in the clear. */
 async function registryFor(seen: Seen): Promise<FakeRegistry> {
   const registry = await new FakeRegistry().start();
   registry.guard = (request, response) => {
@@ -62,7 +62,7 @@ async function serve(home: Home): Promise<Service> {
 Deno.test(
   requiring(
     ["openssl"],
-    "no secret is in anything that is printed, sent, stored or shown",
+    "no secret is printed, sent, stored or shown",
     async () => {
       const [home, authority, seen] = [new Home(), new Authority(), new Seen()];
       const secrets = new Secrets(home, authority.issue("IP:127.0.0.1", 1));
@@ -95,7 +95,7 @@ Deno.test(
         await commands(secrets, registry.host, good, bad);
         await session(service, secrets, authority.path, good, bad);
         await outside(service, authority.path, seen);
-        // They go out two seconds after an export ended.
+        // Spans are sent two seconds after an export ended.
         await until("spans have come", () => seen.has("spans") || undefined, 30);
         service.child.kill("SIGABRT");
         await service.child.status;
@@ -129,7 +129,7 @@ Deno.test(
 
 type Run = (...args: string[]) => Promise<void>;
 
-/** What is done by hand, with secrets that are right, wrong, open to all, and broken. */
+/** Commands with secrets that are valid, wrong, readable by everybody, and malformed. */
 async function commands(secrets: Secrets, host: string, good: Run, bad: Run): Promise<void> {
   const of = (name: string) => secrets.of(name);
   const bundle = ["export", "bundle"];
@@ -178,7 +178,7 @@ async function commands(secrets: Secrets, host: string, good: Run, bad: Run): Pr
     );
   }
   await good(...bundle, "pull", ref, "--to", "in-3", ...trust);
-  // The registry has no https, which shows when the certificate has been read.
+  // The registry has no TLS; the error appears only once the certificate has been read.
   for (const name of ["tls.key", "broken.key"]) {
     const shown = ["--ca", of("tls.pem"), "--client-cert", of("tls.pem"), "--client-key", of(name)];
     await bad("verify", ref, ...trust, ...shown, "--credentials", of("site.json"));
@@ -186,7 +186,7 @@ async function commands(secrets: Secrets, host: string, good: Run, bad: Run): Pr
   await good("config", "check");
 }
 
-/** What the service is asked, with a token that it knows and with others. */
+/** Requests to the service, with a valid token and with others. */
 async function session(
   { url }: Service,
   secrets: Secrets,
@@ -207,7 +207,7 @@ async function session(
   await good("health", ...at);
 }
 
-/** What anybody can see of the running service, and of its process. */
+/** What any user can see of the running service and its process. */
 async function outside(service: Service, authority: string, seen: Seen): Promise<void> {
   using client = Deno.createHttpClient({ caCerts: [readFileSync(authority, "utf8")] });
   const paths = [

@@ -40,7 +40,7 @@ async function exported(home: Home, out = "out", more: string[] = []): Promise<s
 
 const unpack = ["export", "bundle", "unpack", "--manifest", "out/manifest.json", "--to"];
 
-test("a payload is unpacked below DIR with its modes, and a second time nothing is replaced", async (home) => {
+test("unpack writes files with their modes below DIR, and a second unpack replaces nothing", async (home) => {
   await exported(home);
   const ran = await home.json([...unpack, "far/away"]);
   assert.deepEqual([ran.exit, ran.verdict, ran.filesVerified, ran.files], [0, "verified", 2, [
@@ -101,7 +101,7 @@ test("the service's bundle.tar is verified and unpacked from a pipe", async (hom
   assert.equal((await home.json(["verify", "-"], { stdin: new Uint8Array() })).exit, 3);
 });
 
-test("volumes on several sticks are verified in any order, and reported with state and place", async (home) => {
+test("volumes on several sticks are verified in any order and reported with their state and path", async (home) => {
   const input = join(home.path, "in");
   mkdirSync(input);
   const noise = new Uint8Array(20 * 1024 * 1024);
@@ -202,7 +202,7 @@ test("an intact copy of a volume is found in any order, and damaged copies are r
   assert.deepEqual(readFileSync(join(home.path, "far/noise")), readFileSync(join(input, "noise")));
 });
 
-test("a file beside the manifest that nothing lists is a note, and the exit code stays", async (home) => {
+test("an unlisted file beside the manifest is a note and does not change the exit code", async (home) => {
   for (const layout of ["archive", "directory"]) {
     const out = await exported(home, layout, ["--layout", layout]);
     assert.equal((await home.json(["verify", layout])).notes, undefined);
@@ -225,7 +225,7 @@ test("a file beside the manifest that nothing lists is a note, and the exit code
   }
 });
 
-test("a file that is not listed is found beside sticks too", async (home) => {
+test("an unlisted file is found beside volumes on sticks too", async (home) => {
   const out = await exported(home, "out", ["--layout", "directory"]);
   mkdirSync(join(home.path, "stick"));
   const onSticks = ["--volumes", "stick"];
@@ -242,7 +242,7 @@ test("a file that is not listed is found beside sticks too", async (home) => {
   assert.equal((await home.json(to)).exit, 8);
 });
 
-test("a receipt says what was checked and found, signed if asked, and is never written over", async (home) => {
+test("a receipt records checks and findings, is signed on request and never overwritten", async (home) => {
   const out = await exported(home);
   const digest = sha256(readFileSync(join(out, "manifest.json")));
   await home.succeed(["verify", "out", "--receipt", "plain.json"]);
@@ -290,7 +290,7 @@ test("a receipt says what was checked and found, signed if asked, and is never w
   assert.deepEqual(readdirSync(home.path).filter((name) => name === "r4"), []);
 });
 
-test("bundles are compared by field and by file, and exit code 0 says nothing of it", async (home) => {
+test("diff compares bundles by field and by file, and exits with code 0 whether or not they differ", async (home) => {
   await exported(home, "old");
   writeFileSync(join(home.path, "in/c"), "new");
   rmSync(join(home.path, "in/b"), { recursive: true });
@@ -318,7 +318,7 @@ test("bundles are compared by field and by file, and exit code 0 says nothing of
   assert.match(wrong.error.message, /its SHA256SUMS is not the one of its manifest/);
 });
 
-test("a protected key signs with its passphrase file; without it the message says which option", async (home) => {
+test("an encrypted key signs with its passphrase file; without it the error names the option", async (home) => {
   writeFileSync(join(home.path, "phrase"), "correct horse\n", { mode: 0o600 });
   await home.succeed(["keys", "generate", "--passphrase-file", "phrase", "--out", "k.key"]);
   const phrase = ["--key-passphrase-file", "phrase"];

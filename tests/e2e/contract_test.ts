@@ -1,7 +1,8 @@
 /**
- * What scripts, dashboards and other programs rely on: exit codes, metrics with their labels, and
- * the fields of JSON results. A change that was not meant shows here; one that was meant is written
- * with `STELLA_UPDATE_CONTRACT=1 deno test -A tests/e2e/contract_test.ts` and named in its commit.
+ * The interface that scripts, dashboards and other programs rely on: exit codes, metrics with their
+ * labels, and the fields of JSON results. An unintended change fails here; an intended one is
+ * written with `STELLA_UPDATE_CONTRACT=1 deno test -A tests/e2e/contract_test.ts` and named in its
+ * commit.
  */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -44,7 +45,7 @@ Deno.test("metrics keep their names, types and labels", async () => {
   const home = new Home();
   const service = await home.serve();
   try {
-    // The first request is measured once it is answered.
+    // A request is measured only after it is answered.
     await (await fetch(`${service.url}/metrics`)).text();
     const text = await (await fetch(`${service.url}/metrics`)).text();
     const metrics: Record<string, { type: string; labels: string[] }> = {};
@@ -98,7 +99,7 @@ Deno.test("JSON results keep their fields", async () => {
   }
 });
 
-/** Runs `body` with the words that load a bundle of one image into a registry. */
+/** Runs `body` with the command line that loads a bundle of one image into a registry. */
 async function withImages(home: Home, body: (args: string[]) => Promise<void>): Promise<void> {
   const layout = new Layout();
   layout.name(layout.image({ seed: "a" }), "registry.example/a:v1");

@@ -1,7 +1,7 @@
 /**
- * cosign, which is no program of ours, accepts what stella attests: the file beside the manifest,
- * and the referrer in a registry. Debian has no package of it (peers.ts); where it is not, the
- * tests skip by name.
+ * cosign accepts stella's attestations: the file beside the manifest, and the referrer in a
+ * registry. Debian has no package of it (peers.ts); without it the tests are skipped, and their
+ * names say so.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -17,17 +17,14 @@ const manifestType = "application/vnd.oci.image.manifest.v1+json";
 
 const cosign = peer("cosign");
 
-/**
- * The exact flags of src/docs/registries.md: nothing is looked up, and there is no transparency log
- * to ask.
- */
+/** The exact flags of src/docs/registries.md: offline, without a transparency log. */
 const offline = ["--type", "slsaprovenance1", "--insecure-ignore-tlog"];
 
-/** Its reasons, so that no refusal for another one passes for these. */
+/** cosign's error messages, so that a refusal for another reason fails the test. */
 const otherKey = /accepted signatures do not match threshold, Found: 0/;
 const otherManifest = /artifact digest does not match any digest in statement/;
 
-/** With a home of its own, so that no root of trust that was once fetched plays a part. */
+/** With a home of its own, so that no cached trust root is used. */
 async function run(home: Home, args: string[], more: Record<string, string> = {}): Promise<Ran> {
   const { code, stdout, stderr } = await new Deno.Command(cosign!, {
     args,
@@ -45,7 +42,7 @@ interface Scene {
   blob(manifest: string, key?: string): Promise<Ran>;
 }
 
-/** A bundle in out/, signed by `signer.key`; `other.pub` is a stranger's. */
+/** A bundle in out/, signed by `signer.key`; `other.pub` belongs to another key. */
 function cosignTest(name: string, tools: string[], body: (scene: Scene) => Promise<void>): void {
   for (const algorithm of ["ed25519", "p256"]) {
     const needs = { tools, others: havePeers("cosign") };
@@ -76,7 +73,7 @@ async function withSigned(
 }
 
 cosignTest(
-  "the attestation file is accepted, for this manifest and this key alone",
+  "the attestation file is accepted for this manifest and this key only",
   [],
   async ({ home, blob }) => {
     const right = await blob("out/manifest.json");
@@ -95,7 +92,7 @@ cosignTest(
 );
 
 cosignTest(
-  "the referrer in a registry is accepted, for the pushed manifest alone",
+  "the referrer in a registry is accepted for the pushed manifest only",
   ["docker-registry", "openssl"],
   ({ home }) =>
     withTlsRegistry(async (host, ca) => {
@@ -136,8 +133,8 @@ async function withTlsRegistry(body: (host: string, ca: string) => Promise<void>
 }
 
 /**
- * Puts a changed manifest beside the right one, and lets the same attestation refer to it. @returns
- * its digest
+ * Pushes a changed manifest beside the right one, with the same attestation referring to it.
+ * @returns its digest
  */
 async function forge(host: string, ca: string, digest: string): Promise<string> {
   using client = Deno.createHttpClient({ caCerts: [readFileSync(ca, "utf8")] });

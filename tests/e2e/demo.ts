@@ -41,7 +41,7 @@ async function shell(tools: string[], command: string, cwd: string): Promise<voi
   const { code, stdout, stderr } = await new Deno.Command("sh", {
     args: ["-c", command],
     cwd: join(home.path, cwd),
-    // Where `tool` looked, whatever the PATH of who runs this.
+    // The directories that `tool` searched, whatever the caller's PATH.
     env: { PATH: "/usr/local/bin:/usr/bin:/bin" },
   }).output();
   const text = new TextDecoder();

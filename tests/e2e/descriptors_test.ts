@@ -1,13 +1,13 @@
 /**
- * Many files need few descriptors: an export, a verification and an unpacking of 2,000 files with
- * 256 of them.
+ * Commands on many files need few descriptors: export, verify and unpack 2,000 files with a limit
+ * of 256.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { programWords, withHome } from "../support/program.ts";
 
-Deno.test("export, verify and unpack of 2,000 files keep to 256 open files", () =>
+Deno.test("export, verify and unpack handle 2,000 files with at most 256 open descriptors", () =>
   withHome(async (home) => {
     const input = join(home.path, "files");
     mkdirSync(input);

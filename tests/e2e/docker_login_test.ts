@@ -1,7 +1,4 @@
-/**
- * The program against docker-registry over TLS, in all the ways to log in: to push, to verify in
- * place, to pull.
- */
+/** Push, verify in place and pull against docker-registry over TLS, with every way to log in. */
 import assert from "node:assert/strict";
 import { createPrivateKey, sign, X509Certificate } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -43,7 +40,7 @@ async function scene(body: (scene: Scene) => Promise<void>): Promise<void> {
   }
 }
 
-/** Push, verify in place, pull; the bundle comes out as it went in. */
+/** Push, verify in place, pull; the pulled bundle equals the pushed one. */
 async function roundTrip(
   { home, authority }: Scene,
   { host }: DockerRegistry,
@@ -77,7 +74,7 @@ async function isRefused({ home, authority }: Scene, { host }: DockerRegistry, l
 
 Deno.test(requiring(
   tools,
-  "docker-registry: TLS and basic, by a file and by what docker login left",
+  "docker-registry: push and pull over TLS with basic auth, from a file and from docker's config",
   () =>
     scene(async (made) => {
       const { home, authority, tls } = made;
@@ -107,7 +104,7 @@ Deno.test(requiring(
 ));
 
 /**
- * Makes tokens as docker's registry wants them: JWT with the certificate that it knows
+ * Issues tokens for docker's registry: JWT with the certificate that the registry trusts
  * (distribution docs/spec/auth/jwt.md).
  */
 function tokenServer({ authority }: Scene, key: string, cert: string) {
@@ -150,7 +147,7 @@ function tokenServer({ authority }: Scene, key: string, cert: string) {
   return { server, asked };
 }
 
-Deno.test(requiring(tools, "docker-registry: TLS and a token server", () =>
+Deno.test(requiring(tools, "docker-registry: push and pull over TLS with a token server", () =>
   scene(async (made) => {
     const { authority, tls } = made;
     const signer = authority.issue("DNS:issuer.test", 2);
@@ -178,7 +175,7 @@ Deno.test(requiring(tools, "docker-registry: TLS and a token server", () =>
     }
   })));
 
-/** As `docker login` leaves it, by each of the variables that say where. */
+/** The configuration that `docker login` writes, found by each of the variables that locate it. */
 async function byIdentityToken(made: Scene, registry: DockerRegistry) {
   const entry = { auth: btoa("00000000-0000-0000-0000-000000000000:"), identitytoken: "" };
   const write = (path: string, identitytoken: string) => {
@@ -213,7 +210,7 @@ async function byIdentityToken(made: Scene, registry: DockerRegistry) {
   assert.match(ran.stderr, /POST .*\/token: 401 Unauthorized/);
 }
 
-Deno.test(requiring(tools, "docker-registry: a client certificate", () =>
+Deno.test(requiring(tools, "docker-registry: push and pull with a client certificate", () =>
   scene(async (made) => {
     const { home, authority, tls } = made;
     const client = authority.issue("DNS:client.test", 2);

@@ -1,7 +1,6 @@
 /**
- * Somebody who may write in a source exchanges a directory of it for a link to the keys, or a file
- * for a named pipe, while the program exports it. No private key is ever in a bundle, and no export
- * hangs.
+ * An attacker with write access to a source replaces a directory with a link to the keys, or a file
+ * with a named pipe, during an export. No private key is ever in a bundle, and no export hangs.
  */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -66,7 +65,7 @@ const secretLine = (key: string) => key.split("\n")[1]!;
 
 Deno.test(requiring(
   ["cc"],
-  "a directory exchanged for a link to the keys: an export by hand packs no key",
+  "an export by the command packs no key when a directory is exchanged for a link to the keys",
   () =>
     attacked(async (place) => {
       const { home, aside, key } = place;
@@ -92,7 +91,7 @@ Deno.test(requiring(
 
 Deno.test(requiring(
   ["cc"],
-  "a directory exchanged for a link to the keys: an export of the service packs no key",
+  "an export by the service packs no key when a directory is exchanged for a link to the keys",
   () =>
     attacked(async (place) => {
       const { home, aside, key } = place;
@@ -120,7 +119,7 @@ Deno.test(requiring(
 
 Deno.test(requiring(
   ["cc", "mkfifo"],
-  "a file exchanged for a named pipe never holds an export",
+  "an export does not hang when a file is exchanged for a named pipe",
   () =>
     attacked(async ({ home, exchange, d, aside }) => {
       assert.equal(spawnSync(tool("mkfifo")!, [aside]).status, 0);

@@ -55,14 +55,14 @@ Deno.test("refused inputs and an empty selection have a hint", () =>
     assert.match(none.stderr, /hint: {2}check the globs: .*case-sensitive/);
   }));
 
-Deno.test("no empty directory is reported where there is none", () =>
+Deno.test("no empty directory is reported if there is none", () =>
   withHome(async (home) => {
     writeFiles(home.path, { "in/keep/a": "x" });
     const { stdout } = await home.succeed([...exported, "--manifest", "out/manifest.json"]);
     assert.doesNotMatch(stdout, /empty/);
   }));
 
-Deno.test("--include, --exclude and --follow say what of each --input is packed", () =>
+Deno.test("--include, --exclude and --follow select what is packed of each --input", () =>
   withHome(async (home) => {
     writeFiles(home.path, {
       "in/a.json": "1",
@@ -86,7 +86,7 @@ Deno.test("--include, --exclude and --follow say what of each --input is packed"
     assert.deepEqual(packed(home, "out"), ["b.txt", "d/c.json", "folder/c.json", "link.json"]);
   }));
 
-Deno.test("a link that leaves the input, or goes round, is refused with --follow too", () =>
+Deno.test("links out of the input and link cycles are refused with --follow too", () =>
   withHome(async (home) => {
     writeFiles(home.path, { "in/a": "1", "secret": "2" });
     symlinkSync("../secret", join(home.path, "in/out"));
@@ -96,7 +96,7 @@ Deno.test("a link that leaves the input, or goes round, is refused with --follow
     assert.deepEqual(findings.map((one: { path: string }) => one.path).sort(), ["out", "round"]);
   }));
 
-Deno.test("rules without an input, and globs that cannot be, are refused", () => {
+Deno.test("--include and --exclude without an input and invalid globs are refused", () => {
   assert.deepEqual(inputsOf({ input: ["p=in"], exclude: ["*.tmp"], follow: true }), [
     { prefix: "p", path: "in", exclude: ["*.tmp"], follow: true },
   ]);
@@ -106,7 +106,7 @@ Deno.test("rules without an input, and globs that cannot be, are refused", () =>
   assert.throws(() => inputsOf(odd), /Cannot use --exclude "\/etc": it is absolute/);
 });
 
-Deno.test("a private file is refused by name, in a directory, by a hard link, as a program", () =>
+Deno.test("a private key or secret is refused as a named file, in a directory, by hard link and as a program", () =>
   withHome(async (home) => {
     writeFiles(home.path, { "in/a": "1" });
     await home.succeed([...exported, "--manifest", "first/manifest.json"]);

@@ -1,4 +1,4 @@
-/** Bundles and keys of a running service, fetched as a user does it. */
+/** Bundles and keys fetched from a running service. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -12,7 +12,7 @@ import { host } from "../support/quiet_host.ts";
 
 const token = "a".repeat(40);
 
-/** A service with a token, and another machine of somebody who has that and the service's key. */
+/** A service with a token, and another machine that has the token and the service's key. */
 async function served(
   body: (there: Home, here: Home, service: Service) => Promise<void>,
 ): Promise<void> {
@@ -51,7 +51,7 @@ const files = [
   "verify.sh",
 ];
 
-Deno.test("a service's key and its bundles are fetched: by --server with --manifest, and by pull", () =>
+Deno.test("keys fetch gets a service's key; --server with --manifest and pull get its bundles", () =>
   served(async (there, here, service) => {
     const key = ["keys", "show", "--public", "--server", service.url];
     assert.equal((await here.json(key)).exit, 16, "the first export makes the key");
@@ -95,7 +95,7 @@ Deno.test("a service's key and its bundles are fetched: by --server with --manif
     assert.equal(existsSync(join(here.path, "untold")), false);
   }));
 
-/** A server that answers every request as it is told. */
+/** A server that answers every request with a given response. */
 async function answering(
   answer: (request: IncomingMessage, response: ServerResponse) => void,
   body: (url: string) => Promise<void>,
@@ -110,7 +110,7 @@ async function answering(
   }
 }
 
-Deno.test("a stream that is cut or altered on its way leaves nothing", () =>
+Deno.test("a stream that is truncated or altered in transit leaves no files", () =>
   served(async (there, here, service) => {
     const done = await there.json([
       ...["export", "bundle", "--server", service.url, "--profile", "p"],
@@ -147,7 +147,7 @@ Deno.test("a stream that is cut or altered on its way leaves nothing", () =>
     }
   }));
 
-Deno.test("a token goes by TLS or to this machine, elsewhere in the clear only when that is asked for", () => {
+Deno.test("a token is sent over TLS or to loopback, and in the clear elsewhere only if requested", () => {
   const path = Deno.makeTempFileSync();
   try {
     Deno.writeTextFileSync(path, token);
@@ -177,7 +177,7 @@ Deno.test("a token goes by TLS or to this machine, elsewhere in the clear only w
       const named = { STELLA_URL: url, STELLA_TOKEN_FILE: path };
       const own = { ...host, environment: environment(named) };
       assert.throws(() => new ServiceClient({}, own), refused);
-      // Without a token there is nothing to lose.
+      // Without a token, plain HTTP discloses no secret.
       make(url, {});
     }
     assert.deepEqual(printed, []);
@@ -190,7 +190,7 @@ Deno.test("a token goes by TLS or to this machine, elsewhere in the clear only w
   }
 });
 
-Deno.test("a password in the URL of a service is used for nothing, and repeated nowhere", () => {
+Deno.test("a password in a service URL is neither used nor shown", () => {
   const forms = ["http://me:hunter2@127.0.0.1", "https://:hunter2@stella.site", "ftp://hunter2@h"];
   for (const url of [...forms, String.raw`http:\\me:hunter2@127.0.0.1`]) {
     const exported = `${url}/v1/exports/00000000-0000-4000-8000-000000000000`;

@@ -1,9 +1,11 @@
-/** A gate in front of a registry, to make it slow, silent or unwilling while it runs. */
+/** A proxy in front of a registry that makes it slow, silent or failing while it runs. */
 import net from "node:net";
 
 export type Mode = "pass" | "slow" | "hang" | "refuse";
 
-/** Milliseconds that a slow gate keeps what a client sends. A push sends about twenty times. */
+/**
+ * Milliseconds by which a slow gate delays what a client sends. A push sends about twenty times.
+ */
 const slowness = 250;
 
 export class Gate {
@@ -25,7 +27,7 @@ export class Gate {
     return this;
   }
 
-  /** Connections that hang end, as when a network comes back. */
+  /** Hanging connections end, as when a network comes back. */
   set(mode: Mode): void {
     this.mode = mode;
     for (const socket of this.#sockets) socket.destroy();

@@ -51,14 +51,14 @@ Deno.test("the HMAC signature of an earlier build verifies with the shared secre
     await home.succeed(["verify", join(golden, "hmac"), "--secret", shared]);
   }));
 
-Deno.test("the stream of an earlier service verifies from standard input", () =>
+Deno.test("the stream of an earlier build's service verifies from standard input", () =>
   withHome(async (home) => {
     const stdin = gunzipSync(readFileSync(join(golden, "stream.tar.gz")));
     await home.succeed(["verify", "-", "--trust", join(golden, "stream.pub")], { stdin });
   }));
 
 for (const [name, flag] of [["plain", "none"], ["zstd", "zstd"]] as const) {
-  Deno.test(`the same inputs give the archive and index of the ${name} bundle byte for byte`, () =>
+  Deno.test(`the same inputs reproduce the archive and index of the ${name} bundle byte for byte`, () =>
     withHome(async (home) => {
       const input = join(root, "tests/fixtures/sample");
       const out = join(home.path, "out");

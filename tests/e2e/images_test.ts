@@ -1,6 +1,6 @@
 /**
- * Images from the command line: into a bundle, listed, and read from the archive as it is by the
- * tools that people have on their machines.
+ * Images from the command line: exported, listed, and read directly from the archive by podman,
+ * oras and crane.
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -116,7 +116,7 @@ imagesTest("images are exported, verified and listed", {}, async (scene) => {
 });
 
 imagesTest(
-  "a configured profile of images needs no option, and its layout may be a directory",
+  "a configured profile of images needs no options and may use the directory layout",
   {},
   async (scene) => {
     const { home, host, nginx } = scene;
@@ -141,7 +141,7 @@ profiles:
 );
 
 imagesTest(
-  "stella load puts exported images into a registry, with the same digests",
+  "load copies exported images into a registry with the same digests",
   {},
   async (scene) => {
     const { home, host, index, helper, exported } = scene;
@@ -168,7 +168,7 @@ imagesTest(
   },
 );
 
-imagesTest("images that are not there are all named", {}, async ({ home, host, nginx }) => {
+imagesTest("all missing images are named in the error", {}, async ({ home, host, nginx }) => {
   const gone = [`${host}/team/none:1`, `${host}/none/at-all:2`];
   const asked = [nginx, ...gone].flatMap((one) => ["--image", one]);
   const ran = await home.json(["export", "bundle", "--profile", "c", ...asked]);
@@ -189,7 +189,7 @@ imagesTest("podman pulls an image from the archive", {
   assert.equal(named, nginx);
 });
 
-imagesTest("oras reads the archive as it is", { others: havePeers("oras") }, async (scene) => {
+imagesTest("oras reads the archive directly", { others: havePeers("oras") }, async (scene) => {
   const { exported, nginx, words, index, host } = scene;
   await exported();
   const layout = ["--oci-layout-path", "out/cluster.tar"];
@@ -201,7 +201,7 @@ imagesTest("oras reads the archive as it is", { others: havePeers("oras") }, asy
   assert.equal(copied, index.digest);
 });
 
-imagesTest("crane pushes from a layout in a directory", {
+imagesTest("crane pushes from a directory layout", {
   others: havePeers("crane"),
 }, async ({ home, host, nginx, index, words }) => {
   const line = ["export", "bundle", "--profile", "c", "--image", nginx, "--layout", "directory"];
@@ -214,7 +214,7 @@ imagesTest("crane pushes from a layout in a directory", {
 });
 
 imagesTest(
-  "a bundle of images is loaded into a registry under its digests, and a second time nothing is sent",
+  "load keeps the images' digests, and a second load sends nothing",
   {},
   async ({ home, host, index, helper, exported }) => {
     await exported();

@@ -1,7 +1,7 @@
 /**
  * `deno task test:jsr`: the tests on JSR's own @std/tar and @std/crypto in place of the folders
- * that deno.json links to. It needs JSR; where that cannot be reached nothing is tested, and the
- * run says so and fails.
+ * that deno.json links to. It needs JSR: without access nothing is tested, and the run fails with a
+ * message.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

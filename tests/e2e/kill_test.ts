@@ -1,7 +1,7 @@
 /**
- * The program, killed at every system call that writes, on its way from one bundle to the next:
- * what stands there is the old bundle, the new one or none that looks finished; the next export is
- * byte for byte the undisturbed one.
+ * An export over an existing bundle is killed at every system call that writes. The directory then
+ * has the old bundle, the new one, or none that looks finished, and the next export is
+ * byte-identical to an undisturbed one.
  */
 import assert from "node:assert/strict";
 import { cpSync, existsSync, readFileSync, rmSync } from "node:fs";
@@ -16,7 +16,9 @@ import { type Home, programWords } from "../support/program.ts";
 import { outcomeOf } from "../support/outcome.ts";
 import { binaryTest } from "./binary_place.ts";
 
-/** Each with how many calls one export makes at least: a sweep that kills less has not happened. */
+/**
+ * The system calls, with the least number that one export makes: a sweep with fewer kills fails.
+ */
 const classes: [calls: string, least: number][] = [
   ["write,pwrite64,writev,copy_file_range", 5],
   ["fsync,fdatasync", 10],
@@ -52,8 +54,8 @@ async function stage(home: Home): Promise<Stage> {
 }
 
 /**
- * Exports over the old bundle and kills it at the n-th of the calls. @returns whether that came to
- * pass
+ * Exports over the old bundle and kills the export at the n-th of the calls. @returns whether it
+ * was killed
  */
 async function killed({ home }: Stage, out: string, calls: string, n: number): Promise<boolean> {
   cpSync(join(home.path, "old"), join(home.path, out), { recursive: true });
@@ -89,7 +91,7 @@ for (const [calls, least] of classes) {
   Deno.test(
     binaryTest(
       ["strace"],
-      `killed at any ${calls}, the next export is as ever`,
+      `after a kill at any ${calls}, the next export is byte-identical to an undisturbed one`,
       async ({ home }) => {
         const set = await stage(home);
         const stood: string[] = [];

@@ -1,6 +1,6 @@
 /**
- * The log of a service at work, as whoever has to find something in it sees it: every line is what
- * the schema says, and one exportId gives the whole story of one export.
+ * The log of a busy service: every line matches the schema, and filtering by one exportId gives the
+ * complete record of one export.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { configureStella, startRegistry } from "../support/site.ts";
 
 const sample = [{ files: join(root, "tests/fixtures/sample") }];
 
-/** Some exports at once, so that their lines lie among each other; their ids. */
+/** Runs several exports at once, so that their lines interleave. @returns their ids */
 async function work(service: Service): Promise<Record<string, string>> {
   const asked = ["pushed", "broken", "sealed", "lost"].map(async (profile) => {
     const job = await service.export({ profile, tenant: "lab" });
@@ -35,7 +35,7 @@ const events = (lines: readonly Line[]) =>
 
 Deno.test(requiring(
   ["docker-registry"],
-  "every line of the log fits its schema, and an exportId gives one export from its request to its end",
+  "every log line matches the schema, and an exportId selects all lines of one export",
   async () => {
     const home = new Home();
     const registry = await startRegistry(home.path);

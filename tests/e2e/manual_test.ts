@@ -14,7 +14,7 @@ import { type Block, blocksOf, pageNames, pageText } from "../docs/pages.ts";
 import { putImage, putIndex } from "../support/registry/made_images.ts";
 import { withWorkplace, type Workplace } from "../support/workplace.ts";
 
-/** What a page finds when its first command runs. */
+/** What is prepared before the first command of a page runs. */
 interface Setting {
   /** Tools of the system, beside sh. */
   needs?: string[];
@@ -49,7 +49,7 @@ registries: { site: { url: "https://registry.site:5000" } }
 egress: { sealed: true, allow: ["registry.site:5000"] }
 `;
 
-/** The key of an exporting machine, as a file that came another way than the bundle. */
+/** The key of an exporting machine, as a file that was transferred apart from the bundle. */
 async function signerKey(place: Workplace): Promise<void> {
   await place.run(
     "stella export bundle --profile first --input srv/osv --manifest first/manifest.json --quiet",
@@ -124,12 +124,12 @@ profiles:
   );
 }
 
-/** The name of the page leads to the service of the test. */
+/** The host name in the page resolves to the service of the test. */
 function siteService(place: Workplace): void {
   place.exchanged.push(["https://stella.site:8420", `http://127.0.0.1:${place.port}`]);
 }
 
-/** A bundle in ./out, and a registry that goes by both names. */
+/** A bundle in ./out, and a registry for both host names of the page. */
 async function registry(place: Workplace): Promise<void> {
   await place.run(
     "stella export bundle --profile advisories --input /srv/osv --manifest out/manifest.json",
@@ -146,7 +146,7 @@ async function registry(place: Workplace): Promise<void> {
   );
 }
 
-/** Small images in the registry, which goes by the names of the page. */
+/** Small images in the registry, under the names in the page. */
 async function images(place: Workplace): Promise<void> {
   const layout = new Layout();
   layout.name(layout.both("web"), "web");
@@ -164,7 +164,7 @@ async function images(place: Workplace): Promise<void> {
   await place.run("skopeo copy --all oci:made:web docker://registry.site:5000/library/web:1.0");
 }
 
-/** The tool that Debian has no package of and that a block of commands calls. */
+/** The tool without a Debian package that a block of commands calls. */
 function peerOf({ text }: Block): Peer | undefined {
   const peers: Peer[] = ["oras", "cosign"];
   return peers.find((name) => new RegExp(`^${name} `, "m").test(text));
@@ -183,7 +183,7 @@ for (const page of pageNames().filter((name) => !elsewhere.has(name))) {
 /** @param used the peer whose blocks run as well; those of others do not */
 function pageTest(page: string, commands: Block[], shown: Block[], used: Peer | undefined): void {
   const { needs = [], prepare } = settings[page] ?? {};
-  const name = `the commands of the page ${page} work as it says${used ? `, with ${used}` : ""}`;
+  const name = `the commands of the page ${page} print what it shows${used ? `, with ${used}` : ""}`;
   const others = used === undefined ? {} : havePeers(used);
   Deno.test(requiring({ tools: ["sh", ...needs], others }, name, () => {
     const run = async (place: Workplace) => {
@@ -216,7 +216,7 @@ const notRun: Record<string, string> = {
     "cosign_test.ts runs it, against a registry with TLS",
 };
 
-Deno.test("all commands of the manual are run, but for a list with reasons", () => {
+Deno.test("every command of the manual is run, except a list with reasons", () => {
   const command =
     /^(?:[A-Z_]+=\S+ )?(?:stella|deno|npx|cosign|oras|skopeo|curl|jq|sudo|sh|openssl|promtool|git) /;
   const shown = pageNames().flatMap((page) => blocksOf(pageText(page)))

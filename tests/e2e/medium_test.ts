@@ -1,7 +1,4 @@
-/**
- * Media that fail and media that are full: code 12, nothing said about content, nothing half left
- * behind.
- */
+/** Failing and full media: code 12, no finding about content, no partial files. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createCipheriv } from "node:crypto";
@@ -44,7 +41,7 @@ async function verifyFailing(home: Home, file: string, n: number) {
 for (const [form, options] of Object.entries(forms)) {
   Deno.test(requiring(
     ["strace"],
-    `where a read of the medium fails, the verdict is code 12 and no word about tampering: ${form}`,
+    `verify ends with code 12 and no finding if a read of the medium fails: ${form}`,
     () =>
       withHome(async (home) => {
         mkdirSync(join(home.path, "in/d"), { recursive: true });
@@ -77,7 +74,7 @@ for (const [form, options] of Object.entries(forms)) {
 
 Deno.test(requiring(
   ["strace"],
-  "where a sync fails, unpack ends with code 12 and no file has its name",
+  "unpack ends with code 12 and publishes no file if a sync fails",
   () =>
     withHome(async (home) => {
       mkdirSync(join(home.path, "in"));

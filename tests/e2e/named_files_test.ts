@@ -1,7 +1,4 @@
-/**
- * Files that a person names to be written: nothing is followed through a link, and nothing of
- * somebody else's is replaced.
- */
+/** Output files named by the user: links are not followed, and files of others are not replaced. */
 import assert from "node:assert/strict";
 import {
   chmodSync,
@@ -23,7 +20,7 @@ function test(name: string, body: (home: Home) => Promise<void>): void {
 
 const write = ["assets", "write", "to"];
 
-test("assets write goes through no link, neither the directory's, nor one below, nor a file's", async (home) => {
+test("assets write follows no link: not the directory, nor one below it, nor a file", async (home) => {
   const at = (name: string) => join(home.path, name);
   const plants: [about: string, plant: () => void][] = [
     ["the directory", () => symlinkSync("elsewhere", at("to"))],
@@ -54,7 +51,7 @@ test("assets write goes through no link, neither the directory's, nor one below,
   }
 });
 
-test("assets write gives 0644 to what it makes, and keeps the mode and the other names of what is there", async (home) => {
+test("assets write creates files with mode 0644 and keeps the mode and hard links of existing ones", async (home) => {
   const before = Deno.umask(0o077);
   try {
     mkdirSync(join(home.path, "to/systemd"), { recursive: true });
@@ -76,7 +73,7 @@ test("assets write gives 0644 to what it makes, and keeps the mode and the other
   }
 });
 
-test("--report and --metrics-textfile replace what an earlier run wrote, and nothing else", async (home) => {
+test("--report and --metrics-textfile replace only files that an earlier run wrote", async (home) => {
   await home.succeed(["export", "bundle", "--profile", "kit", "--quiet"]);
   const theirs = {
     "key.pub": readFileSync(join(home.state, "keys/signing.pub"), "utf8"),
@@ -113,7 +110,7 @@ test("--report and --metrics-textfile replace what an earlier run wrote, and not
   assert.deepEqual(names.sort(), expected.sort());
 });
 
-test("keys are made and spans are kept through no link", async (home) => {
+test("keys generate and spans write through no link", async (home) => {
   writeFileSync(join(home.path, "theirs"), "theirs");
   for (const target of ["theirs", "nowhere"]) {
     for (const name of ["new.key", "new.pub"]) {

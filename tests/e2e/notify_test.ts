@@ -1,12 +1,10 @@
-/**
- * The service under a manager that waits for it, as systemd does with Type=notify and WatchdogSec.
- */
+/** The service under a service manager, as systemd runs it with Type=notify and WatchdogSec. */
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { Home } from "../support/program.ts";
 
-Deno.test("the service manager gets READY, WATCHDOG and STOPPING; the exit code is 0", async () => {
+Deno.test("the service sends READY, WATCHDOG and STOPPING to its manager and exits with code 0", async () => {
   const home = new Home();
   const socket = join(home.path, "manager.sock");
   const manager = Deno.listenDatagram({ transport: "unixpacket", path: socket });
@@ -31,7 +29,7 @@ async function stopping(received: () => Promise<string>): Promise<void> {
   }
 }
 
-Deno.test("a failing notification of the service manager stops the service cleanly at its start", async () => {
+Deno.test("the service stops cleanly at its start if the service manager cannot be notified", async () => {
   const home = new Home();
   try {
     const env = { NOTIFY_SOCKET: join(home.path, "nobody") };

@@ -1,8 +1,8 @@
 /**
- * Behind an air gap, for real: in a network namespace of its own, where there is a loopback and
- * nothing else. `deno task ci:offline [ARGUMENTS OF deno test]` builds and tests there from a cache
- * that was filled before; `deno task sealed-smoke` exports, verifies, serves and asks for health
- * there, with the program from its source or the binary that STELLA_BINARY names.
+ * Runs in a network namespace that has only a loopback interface. `deno task ci:offline [ARGUMENTS
+ * OF deno test]` builds and tests there from a cache that was filled before; `deno task
+ * sealed-smoke` exports, verifies, serves and asks for health there, with the program from its
+ * source or the binary that STELLA_BINARY names.
  */
 import { fileURLToPath } from "node:url";
 import { tool } from "../support/needs.ts";
@@ -14,7 +14,7 @@ const isInside = rest[0] === "inside";
 /** Of `deno test`: flags, and the tests that are run, where not all of `deno task test` are. */
 const passed = rest.slice(isInside ? 1 : 0);
 
-/** Runs the words with this terminal. @returns the exit code */
+/** Runs a command line with this terminal. @returns the exit code */
 async function run(words: string[], env: Record<string, string> = {}): Promise<number> {
   const [command, ...args] = words;
   const child = new Deno.Command(command!, {
@@ -42,7 +42,7 @@ async function outside(): Promise<number> {
   await must([Deno.execPath(), "cache", "--quiet", "--frozen", "main.ts", ...testFiles()]);
   // The bundler fetches its own engine the first time it runs.
   if (what === "ci") await must([Deno.execPath(), "task", "build:js"]);
-  // A namespace of users lets somebody who is not root make one of the network; root needs none.
+  // A user namespace lets other users than root create a network namespace.
   const user = Deno.uid() === 0 ? [] : ["-r"];
   const again = [Deno.execPath(), "run", "-A", "--quiet", "--cached-only", "--frozen", self];
   const script = `"${ip}" link set lo up && exec "$@"`;
@@ -69,9 +69,9 @@ function testFiles(folder = "tests"): string[] {
   });
 }
 
-/** That there is no way out is proven first: an address needs no resolver. */
+/** Proves first that no other host is reachable; an address needs no resolver. */
 async function proveSealed(): Promise<void> {
-  // An address that is reserved for documentation: nobody is there, wherever this runs.
+  // An address reserved for documentation, which is never assigned.
   try {
     (await Deno.connect({ hostname: "192.0.2.1", port: 443 })).close();
   } catch (error) {

@@ -1,6 +1,6 @@
 /**
- * Standard output and standard error that cannot be written: what was not written is never taken for
- * written.
+ * Standard output and standard error that cannot be written: a failed write is never reported as
+ * success.
  */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
@@ -25,7 +25,7 @@ async function redirected(home: Home, args: string[], redirections: string): Pro
   return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
 }
 
-/** Runs it with a reader who has gone before the first byte. */
+/** Runs it with a reader that has closed the pipe before the first byte. */
 async function unread(home: Home, args: string[]): Promise<{ code: number; stderr: string }> {
   const [command, ...words] = programWords();
   const child = new Deno.Command(command, {
@@ -53,7 +53,7 @@ async function each<T>(all: readonly T[], run: (one: T) => Promise<void>): Promi
 
 const lost = /^error: Cannot write to standard output: No space left on device \(code 12\)$/m;
 
-Deno.test("every command that cannot write its output ends with code 12 and says so", () =>
+Deno.test("every command that cannot write its output ends with code 12 and an error", () =>
   withHome(async (home) => {
     await each(permissionLines, async ([command, rest]) => {
       for (const options of [["--permissions"], ["--permissions", "--json"], ["--help"]]) {
@@ -66,7 +66,7 @@ Deno.test("every command that cannot write its output ends with code 12 and says
     });
   }));
 
-Deno.test("a result that cannot be written is code 12, and the hint says how the command itself ended", () =>
+Deno.test("a result that cannot be written is code 12, and the hint has the command's own exit code", () =>
   withHome(async (home) => {
     await home.succeed(["export", "bundle", "--profile", "kit"]);
     const full = (args: string[]) => redirected(home, args, "> /dev/full");
@@ -85,7 +85,7 @@ Deno.test("a result that cannot be written is code 12, and the hint says how the
     assert.match(refused.stderr, /at "nowhere": no such [^]*Cannot write to standard output/);
   }));
 
-Deno.test("a reader who has gone is silent, and the verdict's code stays", () =>
+Deno.test("a closed pipe causes no message and keeps the verdict's exit code", () =>
   withHome(async (home) => {
     await home.succeed(["export", "bundle", "--profile", "kit"]);
     const archive = join(home.path, "out/kit.tar.zst");
@@ -101,7 +101,7 @@ Deno.test("a reader who has gone is silent, and the verdict's code stays", () =>
     }
   }));
 
-Deno.test("standard error that cannot be written ends no work and changes no code", () =>
+Deno.test("an unwritable standard error neither stops a command nor changes its exit code", () =>
   withHome(async (home) => {
     for (const where of ["2> /dev/full", "2>&-"]) {
       const ran = await redirected(
@@ -120,7 +120,7 @@ Deno.test("standard error that cannot be written ends no work and changes no cod
     }
   }));
 
-Deno.test("one signal ends a command whose reader reads no more", () =>
+Deno.test("one signal ends a command whose reader has stopped reading", () =>
   withHome(async (home) => {
     const input = join(home.path, "in");
     Deno.mkdirSync(input);
@@ -144,7 +144,7 @@ Deno.test("one signal ends a command whose reader reads no more", () =>
     await reader.cancel();
   }));
 
-Deno.test(binaryTest([], "an output that is closed cannot be written either", async ({ home }) => {
+Deno.test(binaryTest([], "a closed standard output is reported as unwritable", async ({ home }) => {
   const args = ["verify", "out", "--integrity-only"];
   const { code, stderr } = await redirected(home, args, ">&-");
   if (form === "portable") {
@@ -152,8 +152,8 @@ Deno.test(binaryTest([], "an output that is closed cannot be written either", as
     const reason = "Transport endpoint is not connected";
     assert.match(stderr, new RegExp(`Cannot write to standard output: ${reason} \\(code 12\\)`));
   } else {
-    // Before denort's first line Rust puts /dev/null in the place of a closed stream: nothing can
-    // be told.
+    // Rust replaces a closed stream with /dev/null before denort starts, so the program cannot
+    // detect it.
     assert.equal(code, 0, stderr);
   }
   assert.equal((await redirected(home, ["version"], "2>&- <&-")).code, 0);

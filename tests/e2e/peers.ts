@@ -1,7 +1,6 @@
 /**
- * Programs of others that Debian has no package of: `deno task peers [NAME ...]` builds them into
- * dist/peers/ where Go is installed, each at its pinned version. The tests that need one skip by
- * name where it is not.
+ * Third-party programs without a Debian package: `deno task peers [NAME ...]` builds them into
+ * dist/peers/ with Go, each at its pinned version. Without one, the tests that need it are skipped.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";

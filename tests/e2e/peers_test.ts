@@ -1,7 +1,6 @@
 /**
  * A registry with the referrers API (go-containerregistry's; Debian's docker-registry has none),
- * and oras, which reads what stella pushed: names, digests and referrers as the specification has
- * them.
+ * and oras, which reads what stella pushed: names, digests and referrers follow the specification.
  */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, renameSync } from "node:fs";
@@ -70,7 +69,7 @@ async function withPushed(
 }
 
 peerTest(
-  "a bundle is verified in place, pulled, and pushed once more for nothing",
+  "a bundle is verified in place and pulled, and a second push sends nothing",
   [],
   async (scene) => {
     const { home, image, kind, host, pushed } = scene;
@@ -93,7 +92,7 @@ peerTest(
 );
 
 peerTest(
-  "oras pulls the files by their names, and finds the attestation",
+  "oras pulls the files by name and discovers the attestation",
   ["oras"],
   async (scene) => {
     const { home, kind, image, oras } = scene;
@@ -116,7 +115,7 @@ peerTest(
   },
 );
 
-peerTest("what oras copies is verified where it came to", ["oras"], async (scene) => {
+peerTest("a copy made by oras is verified in its new repository", ["oras"], async (scene) => {
   const { home, host, image, pushed, oras } = scene;
   const copy = await oras(
     ...["cp", "-r", "--from-plain-http", "--to-plain-http"],

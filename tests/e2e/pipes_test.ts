@@ -1,6 +1,6 @@
 /**
- * A named pipe in place of a file: no command waits for whoever might write into it, where no
- * signal could end it.
+ * A named pipe in place of a file: no command blocks on opening it, which no signal could
+ * interrupt.
  */
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
@@ -11,7 +11,7 @@ import { Home, programWords } from "../support/program.ts";
 const registry = "oci://127.0.0.1:1/r:t";
 const service = "--url=https://127.0.0.1:1";
 
-/** Each names a pipe where a file is asked for: `pipe`, `in/pipe`, `bundle/manifest.json`. */
+/** Each has a pipe where a file is expected: `pipe`, `in/pipe`, `bundle/manifest.json`. */
 const lines = [
   "export bundle --profile x --input pipe",
   "export bundle --profile x --input in",
@@ -43,11 +43,11 @@ const lines = [
   "spans --out pipe --listen 127.0.0.1:0",
 ];
 
-/** Milliseconds; a command that waits for a pipe would wait for ever. */
+/** Milliseconds; a command that opens a pipe would wait forever. */
 const bound = 60_000;
 
 Deno.test(
-  requiring(["mkfifo"], "no command waits for a pipe that lies where a file should", async () => {
+  requiring(["mkfifo"], "no command waits for a named pipe in place of a file", async () => {
     const home = new Home();
     try {
       for (const name of ["in", "bundle"]) mkdirSync(join(home.path, name));
@@ -73,7 +73,7 @@ Deno.test(
 Deno.test(
   requiring(
     ["mkfifo"],
-    "no command waits for a pipe in a folder that an ended one left",
+    "no command waits for a named pipe in a directory that a killed one left",
     async () => {
       const home = new Home();
       try {

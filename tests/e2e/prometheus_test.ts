@@ -1,7 +1,6 @@
 /**
- * Debian's Prometheus scrapes a service at real work. First with the shipped rules: every query of
- * the dashboards has data and every rule is healthy. The alerts, made to fire by real faults, are
- * in alerts_test.ts.
+ * Debian's Prometheus scrapes a busy service with the shipped rules: every query of the dashboards
+ * has data and every rule is healthy. Alerts on real faults are in alerts_test.ts.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -31,8 +30,8 @@ const queries: Query[] = Object.values(dashboards).flatMap(panelsOf).flatMap((pa
 );
 
 /**
- * Exports that succeed, one that fails, pushes that succeed and one that fails, traces to nobody,
- * and a wrong request.
+ * Exports that succeed, one that fails, pushes that succeed and one that fails, traces to a closed
+ * port, and an invalid request.
  */
 async function work(service: Service): Promise<void> {
   for (const profile of ["advisories", "kit", "advisories", "risk", "broken", "lost"]) {

@@ -1,6 +1,6 @@
 /**
- * `stella export bundle push` of bundles that are not as they should be: what the registry has
- * then, and what a person reads.
+ * `stella export bundle push` of invalid bundles: what the registry holds afterwards, and what the
+ * command reports.
  */
 import assert from "node:assert/strict";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
@@ -42,13 +42,13 @@ function programTest(name: string, body: (scene: Scene) => Promise<void>): void 
 const reasons = (findings: { code: number; reason: string }[]) =>
   findings.map(({ code, reason }) => `${code} ${reason}`);
 
-programTest("push: a bundle that is right is published", async ({ registry, push }) => {
+programTest("push: a valid bundle is published", async ({ registry, push }) => {
   const { exit, pushed } = await push();
   assert.deepEqual([exit, pushed.tag], [0, "v1"]);
   assert(registry.manifests.has("v1"));
 });
 
-programTest("push: of a stranger's bundle nothing is sent", async ({ home, registry, push }) => {
+programTest("push: nothing is sent of a bundle by an untrusted signer", async ({ home, registry, push }) => {
   const { exit, findings } = await push();
   assert.equal(exit, 0, "the control");
   registry.log.length = 0;
@@ -60,7 +60,7 @@ programTest("push: of a stranger's bundle nothing is sent", async ({ home, regis
   assert.deepEqual(registry.log, []);
 });
 
-programTest("push: of a changed manifest nothing is sent", async ({ registry, file, push }) => {
+programTest("push: nothing is sent of a bundle with a changed manifest", async ({ registry, file, push }) => {
   const text = readFileSync(file("manifest.json"), "utf8");
   writeFileSync(file("manifest.json"), text.replace('"profile":"kit"', '"profile":"kid"'));
   const { exit, findings } = await push();
@@ -79,7 +79,7 @@ programTest("push: a changed archive is refused, and nothing refers to it", asyn
   assert.equal(registry.manifests.size, 0);
 });
 
-programTest("push: a longer archive is refused with the verdict's words", async (scene) => {
+programTest("push: an archive with trailing data is refused with the findings of verify", async (scene) => {
   const { registry, file, push } = scene;
   appendFileSync(file("kit.tar"), "x");
   const { exit } = await push();
@@ -87,7 +87,7 @@ programTest("push: a longer archive is refused with the verdict's words", async 
   assert.equal(registry.manifests.size, 0);
 });
 
-programTest("push: who may not write is told so, whatever the bundle", async (scene) => {
+programTest("push: a missing write permission is reported, whatever the state of the bundle", async (scene) => {
   const { registry, push } = scene;
   registry.fault(/./, status(403));
   const { exit, error } = await push();
@@ -96,7 +96,7 @@ programTest("push: who may not write is told so, whatever the bundle", async (sc
 });
 
 programTest(
-  "push: the signature by a shared secret goes along, and is found again",
+  "push: the HMAC signature is pushed and found by verify",
   async (scene) => {
     const { home, registry, push } = scene;
     for (const name of ["shared.key", "other.key"]) {
@@ -135,7 +135,7 @@ programTest("verify in place: without an HMAC signature, --secret is refused", a
   assert.deepEqual([exit, reasons(findings)], [5, ["5 hmac_missing"]]);
 });
 
-/** The words of a command line, as a shell takes them apart. */
+/** Splits a command line into words as a shell does. */
 async function wordsOf(line: string): Promise<string[]> {
   const args = ["-c", `set -- ${line}; printf '%s\\n' "$@"`];
   const { stdout } = await new Deno.Command("/bin/sh", { args }).output();
@@ -143,7 +143,7 @@ async function wordsOf(line: string): Promise<string[]> {
 }
 
 programTest(
-  "export --push that fails leaves the bundle, and names the command that goes on",
+  "export --push keeps the bundle if the push fails, and names the command that resumes it",
   async (scene) => {
     const { home, registry } = scene;
     await home.succeed(["keys", "generate", "--out", "other.key"]);
@@ -189,7 +189,7 @@ programTest(
 );
 
 programTest(
-  "of several entries for one host that of the repository's path is sent",
+  "the credentials of the repository's path are used if a host has several entries",
   async (scene) => {
     const { home, registry, push } = scene;
     const right = `Basic ${btoa("robot-b:secret-b")}`;

@@ -116,7 +116,7 @@ realTest([], "real data: @sigstore/verify accepts the attestation", async (out, 
 
 realTest(
   [],
-  "real data: one flipped bit anywhere is refused, 1,000 random tries",
+  "real data: each of 1,000 random bit flips is refused",
   async (out, home) => {
     const trusted = keysAt(join(home.state, "keys/signing.pub"));
     const files = readdirSync(out).map((name) => ({ name, size: statSync(join(out, name)).size }));

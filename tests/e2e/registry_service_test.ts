@@ -1,6 +1,6 @@
 /**
- * The service and a registry that is slow, silent or wants to know who we are; the registry is the
- * tests' own, in memory.
+ * The service with a registry that is slow, silent or requires credentials; the registry is in
+ * memory.
  */
 import assert from "node:assert/strict";
 import { randomFillSync } from "node:crypto";
@@ -30,7 +30,7 @@ function serviceTest(
       const payload = join(home.path, "payload");
       mkdirSync(payload);
       mkdirSync(home.state, { mode: 0o700 });
-      // What compresses to nothing would be no large blob.
+      // Random, because compressible content would not make a large blob.
       writeFileSync(join(payload, "data"), randomFillSync(new Uint8Array(bytes)));
       const sources = `kind: files, compression: none, sources: [{ files: ${payload} }]`;
       writeFileSync(
@@ -57,7 +57,7 @@ function stateOf(service: Service, path: string, state: string): Promise<true> {
 }
 
 serviceTest(
-  "exports that go to no registry, and the API, go on while every place is held by a silent registry",
+  "exports without a registry and the API continue while pushes to a silent registry hold all places",
   {},
   async ({ home, registry }) => {
     const service = await home.serve();
@@ -75,7 +75,8 @@ serviceTest(
         assert.equal((await service.get("/v1/exports")).items.length, 7);
         slowest = Math.max(slowest, performance.now() - asked);
       }
-      // An API that waited for the registry would answer when its pushes are given up, in minutes.
+      // An API that waited for the registry would answer only after minutes, when the pushes time
+      // out.
       assert(slowest < 20_000, `an answer took ${slowest} ms`);
       const states = await Promise.all(far.map(async (path) => (await service.get(path)).state));
       assert.deepEqual(states, ["running", "running", "queued", "queued"]);
@@ -104,7 +105,7 @@ function stuckAfter(registry: FakeRegistry, bytes: number, stuck: () => void): H
 }
 
 serviceTest(
-  "a service that is killed in the middle of a push goes on with it: less than a chunk is sent twice",
+  "a service killed during a push resumes it and sends less than a chunk twice",
   { bytes: 2.5 * defaultChunk },
   async ({ home, registry }) => {
     const stuck = Promise.withResolvers<void>();
@@ -135,7 +136,7 @@ serviceTest(
 );
 
 serviceTest(
-  "the credential that systemd put there opens the registry, and is shown nowhere",
+  "a systemd credential is used for the registry and never shown",
   { registry: ", credential: site" },
   async ({ home, registry }) => {
     const right = `Basic ${btoa("me:hunter2")}`;
@@ -164,7 +165,7 @@ serviceTest(
 );
 
 serviceTest(
-  "without the credential the export fails and says which file is not there",
+  "an export without its credential fails and names the missing file",
   { registry: ", credential: site" },
   async ({ home }) => {
     const service = await home.serve([], { CREDENTIALS_DIRECTORY: join(home.path, "none") });

@@ -1,6 +1,6 @@
 /**
- * `deno task release` makes a signed bundle of what can be built here, and the steps that the
- * security page gives verify it: by openssl alone, and by stella.
+ * `deno task release` makes a signed bundle of the forms that can be built here, and the steps of
+ * the security page verify it, with openssl only and with stella.
  */
 import assert from "node:assert/strict";
 import { readFileSync, truncateSync } from "node:fs";
@@ -52,7 +52,7 @@ Deno.test(requiring(
       for (const { name, digest } of subject) {
         assert.ok(index.includes(`${digest.sha256}  ${name}\n`), name);
       }
-      // A form that cannot be built here is named.
+      // Forms that cannot be built here are named in the output.
       assert.ok(subject.length === 2 || /not part of this release: the compiled form/.test(said));
 
       const { components } = json(place, "payload/sbom.cdx.json");

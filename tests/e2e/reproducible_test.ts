@@ -1,6 +1,4 @@
-/**
- * Two exports of the same inputs are the same bytes, attestation included, whatever surrounds them.
- */
+/** Two exports of the same inputs are byte-identical in any environment, attestation included. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** Risk data from its files to the answers of `stella risk query`, as a user gets them. */
+/** Risk data from its files to the answers of `stella risk query`. */
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -57,7 +57,7 @@ Deno.test("the record of a distribution is found under the CVE that it names as 
   assert.match(own.stdout, /^DSA-1-1\n {2}exploited {3}query its CVEs: CVE-2025-0001\n/);
 });
 
-Deno.test("a record without a CVE is answered with those of what it names, where these are known", async () => {
+Deno.test("a record without a CVE is answered with the CVEs of its aliases, if known", async () => {
   using site = new Site();
   const records: [string, Record<string, unknown>][] = [
     ["GHSA-1", { aliases: ["CVE-2025-0001", "CVE-2025-0002", "PYSEC-1"] }],
@@ -143,7 +143,7 @@ Deno.test("ids match in any case; an unknown id and a malformed id have differen
   assert.match(stderr, /Cannot query "banana": not an id \(code 2\)/);
 });
 
-Deno.test("--max-age: older data is stale, and the answer is given all the same", async () => {
+Deno.test("--max-age: data older than the limit is reported as stale, and the answer is still printed", async () => {
   using site = new Site();
   const day = new Date(Date.now() - 36 * 3600 * 1000).toISOString().slice(0, 10);
   const text = epss(["CVE-2021-0001,0.9,0.5"]).replace(
@@ -165,7 +165,7 @@ Deno.test("--max-age: older data is stale, and the answer is given all the same"
   assert.equal(wrong.code, 2);
 });
 
-Deno.test("a question that no provider covers is not answered with no", async () => {
+Deno.test("a question that no provider covers is answered as unknown, not as no", async () => {
   using site = new Site();
   const record = { ...released, aliases: ["CVE-2025-0001"] };
   assert.equal((await site.export("osv", { "a.json": osv("GO-1", record) })).code, 0);
@@ -174,7 +174,7 @@ Deno.test("a question that no provider covers is not answered with no", async ()
   assert.match(stdout, /epss {8}unknown: the bundle has no provider of the kind epss\n/);
 });
 
-Deno.test("a CVE whose entry in KEV was left out is not called unexploited", async () => {
+Deno.test("a CVE whose KEV entry was skipped is not reported as unexploited", async () => {
   using site = new Site();
   const bad = kevEntry("CVE-2025-0001", { dueDate: "soon" });
   const entries = [bad, kevEntry("CVE-2025-0002")];
@@ -188,7 +188,7 @@ Deno.test("a CVE whose entry in KEV was left out is not called unexploited", asy
   assert.match(stdout, /left out {4}kev k\.json: vulnerabilities\[0\]\.dueDate/);
 });
 
-Deno.test("--max-age: data with a date in the future is not taken for new", async () => {
+Deno.test("--max-age: data with a date in the future does not count as fresh", async () => {
   using site = new Site();
   const record = { modified: "2098-01-01T00:00:00Z", aliases: ["CVE-2025-0001"] };
   assert.equal((await site.export("osv", { "a.json": osv("GO-1", record) })).code, 0);

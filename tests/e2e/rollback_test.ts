@@ -1,4 +1,7 @@
-/** What a site remembers of the bundles that it unpacked: rollback, fork, and ways around both. */
+/**
+ * What a site remembers of the bundles that it unpacked: detection of rollbacks and forks, and
+ * attempts to evade it.
+ */
 import assert from "node:assert/strict";
 import {
   existsSync,
@@ -12,7 +15,7 @@ import {
 import { join } from "node:path";
 import { Home } from "../support/program.ts";
 
-/** A centre that exports, and a site that trusts its key. */
+/** An exporting machine, and a site that trusts its key. */
 class Sites {
   readonly centre = new Home();
   readonly site = new Home();
@@ -56,7 +59,7 @@ async function withSites(body: (sites: Sites) => Promise<void>): Promise<void> {
   }
 }
 
-/** Exit code, reasons, and what is said of the rollback. */
+/** Exit code, reasons, and the verdict about rollback. */
 // deno-lint-ignore no-explicit-any -- the result of any command
 function outcome({ exit, findings, rollback }: any) {
   return [exit, findings.map(({ reason }: { reason: string }) => reason), rollback];
@@ -66,7 +69,7 @@ const files = (home: Home) =>
   readdirSync(home.path, { recursive: true, encoding: "utf8" })
     .map((name) => `${name} ${statSync(join(home.path, name)).mtimeMs}`).sort();
 
-Deno.test("an older bundle than the one that was unpacked is a rollback, for each command that verifies", () =>
+Deno.test("every verifying command refuses a bundle older than the last unpacked one as a rollback", () =>
   withSites(async (sites) => {
     const [old, now] = [join(sites.centre.path, "1"), await sites.bundle("2", "second")];
     assert.deepEqual(outcome(await sites.unpack(old)), [0, [], { judged: false }]);
@@ -84,7 +87,7 @@ Deno.test("an older bundle than the one that was unpacked is a rollback, for eac
     assert.equal((await sites.verify(now)).exit, 0);
   }));
 
-Deno.test("verify reads what was seen and writes nothing", () =>
+Deno.test("verify reads the seen sequences and writes nothing", () =>
   withSites(async (sites) => {
     const first = join(sites.centre.path, "1");
     assert.deepEqual(outcome(await sites.verify(first)), [0, [], { judged: false }]);
@@ -97,7 +100,7 @@ Deno.test("verify reads what was seen and writes nothing", () =>
     assert.match(text.stdout, /\n {2}sequence {2}2 \(last known here: 2\)\n/);
   }));
 
-Deno.test("two states with one sequence are a fork, and accepting does not help", () =>
+Deno.test("two states with one sequence are a fork, which --accept-sequence does not accept", () =>
   withSites(async (sites) => {
     const first = join(sites.centre.path, "1");
     await sites.unpack(first);
@@ -110,7 +113,7 @@ Deno.test("two states with one sequence are a fork, and accepting does not help"
     assert.equal((await sites.unpack(first)).exit, 0);
   }));
 
-Deno.test("an older bundle is unpacked on purpose, once, and the newer one stays the last", () =>
+Deno.test("--accept-sequence unpacks an older bundle once and keeps the newer one as the last seen", () =>
   withSites(async (sites) => {
     const old = join(sites.centre.path, "1");
     await sites.unpack(await sites.bundle("2", "second"));
@@ -126,7 +129,7 @@ Deno.test("an older bundle is unpacked on purpose, once, and the newer one stays
     assert.deepEqual(predicate["urn:stella:receipt:v1"].rollback, said);
   }));
 
-Deno.test("a machine without a state says that rollback was not judged, or is told the sequence", () =>
+Deno.test("without a state directory rollback is reported as not judged unless the sequence is given", () =>
   withSites(async (sites) => {
     const [old, now] = [join(sites.centre.path, "1"), await sites.bundle("2", "second")];
     const stateless = { env: { HOME: "", STELLA_DATA: "" } };
@@ -154,7 +157,7 @@ Deno.test("a machine without a state says that rollback was not judged, or is to
     assert.deepEqual(outcome(unpacked), [0, [], { judged: false }]);
   }));
 
-Deno.test("a lost memory is filled again from receipts, signed or not, in any order", () =>
+Deno.test("lost seen sequences are restored from receipts, signed or not, in any order", () =>
   withSites(async (sites) => {
     const [old, now] = [join(sites.centre.path, "1"), await sites.bundle("2", "second")];
     const { site } = sites;
@@ -170,7 +173,7 @@ Deno.test("a lost memory is filled again from receipts, signed or not, in any or
     assert.equal((await sites.verify(old)).exit, 11);
   }));
 
-Deno.test("a receipt that says nothing of a good bundle, and one from the bundle's directory, are refused", () =>
+Deno.test("receipts of refused bundles and receipts in the bundle's directory are not accepted", () =>
   withSites(async (sites) => {
     const first = join(sites.centre.path, "1");
     writeFileSync(join(sites.site.path, "no.json"), "{}");
@@ -185,7 +188,7 @@ Deno.test("a receipt that says nothing of a good bundle, and one from the bundle
     assert.equal(missing.exit, 12);
   }));
 
-Deno.test("a bundle of an earlier build is good until one with a sequence was seen", () =>
+Deno.test("a bundle without a sequence is accepted until one with a sequence was seen", () =>
   withSites(async (sites) => {
     const none = await sites.bundle("none", "first", ["--sequence", "none"]);
     assert.deepEqual(outcome(await sites.unpack(none)), [0, [], { judged: false }]);
@@ -199,7 +202,7 @@ Deno.test("a bundle of an earlier build is good until one with a sequence was se
     assert.equal((await sites.unpack(none, ["--accept-sequence", "none"])).exit, 0);
   }));
 
-Deno.test("a jump of more than 10,000 needs to be accepted", () =>
+Deno.test("a sequence jump of more than 10,000 needs --accept-sequence", () =>
   withSites(async (sites) => {
     await sites.unpack(join(sites.centre.path, "1"));
     const far = await sites.bundle("far", "far", ["--sequence", "10002"]);
@@ -207,7 +210,7 @@ Deno.test("a jump of more than 10,000 needs to be accepted", () =>
     assert.equal((await sites.unpack(far, ["--accept-sequence", "10002"])).exit, 0);
   }));
 
-Deno.test("where what was seen cannot be read or written, nothing is unpacked", () =>
+Deno.test("nothing is unpacked if the seen sequences cannot be read or written", () =>
   withSites(async (sites) => {
     const first = join(sites.centre.path, "1");
     await sites.unpack(first);

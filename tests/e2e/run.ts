@@ -21,7 +21,7 @@ const built = new URL("../../dist/stella", import.meta.url).pathname;
 const readme = "tests/readme_test.ts";
 const suites = ["tests/acceptance", "tests/e2e"];
 /**
- * Left out with --differing, because the code that they test is the same in every form: metrics and
+ * Skipped with --differing, because the code that they test is the same in every form: metrics and
  * alerts, registries, sources, tenants, and the format of a bundle. All others run on each form.
  */
 const sameInEveryForm = [
@@ -101,7 +101,7 @@ function testsIn(folder: string): string[] {
 async function test(binary: string | undefined, rest: string[]): Promise<number> {
   const folders = rest.includes("--soak") ? [...suites, "tests/soak"] : suites;
   const left = rest.includes("--differing") ? sameInEveryForm : [];
-  // A name without a file would leave nothing out.
+  // A name without a file would skip nothing.
   for (const path of left) Deno.statSync(path);
   // Not by --ignore: deno ignores files of the first folder alone.
   const files = folders.flatMap(testsIn).filter((path) => !left.includes(path));

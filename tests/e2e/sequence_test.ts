@@ -1,4 +1,4 @@
-/** Sequences as a user meets them: numbers of exports. */
+/** Sequence numbers of exports from the command line. */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ function exporter(home: Home) {
   };
 }
 
-Deno.test("an export tells the sequence of its bundle, and repeats it with the same bytes", () =>
+Deno.test("an export reports the sequence of its bundle, and the same inputs keep it", () =>
   withHome(async (home) => {
     const run = exporter(home);
     const first = await run("first");
@@ -49,7 +49,7 @@ Deno.test("without a state directory, and with --sequence none, a bundle has no 
     assert.equal(named.bundle.sequence, 9);
   }));
 
-Deno.test("a sequence that is no number, or that another state has, is refused and writes nothing", () =>
+Deno.test("an invalid sequence or one of another state is refused, and nothing is written", () =>
   withHome(async (home) => {
     const run = exporter(home);
     for (const text of ["0", "-1", "01", "1.5", "9007199254740992", "many"]) {

@@ -1,5 +1,5 @@
 /**
- * A volume set on three FAT sticks: written, checked in any order, with one missing, with one
+ * A volume set on three FAT sticks: written, verified in any order, with one missing, with one
  * damaged. Where the system mounts vfat the sticks are loop-mounted images; elsewhere mtools write
  * and read the same images.
  */
@@ -131,7 +131,7 @@ Deno.test(
             set.volumes[1],
           ]);
         });
-        await t.step("with one damaged: which, where on it, and what it costs", async () => {
+        await t.step("with one damaged: the stick, the offset and the affected files are reported", async () => {
           const volume = readFileSync(join(set.home.path, "out", set.volumes[1]!));
           set.sticks[1]!.damage(volume.subarray(0, 4096));
           const { exit, volumes, findings } = await verify(set, 2, 1);
@@ -154,7 +154,7 @@ Deno.test(
 
 Deno.test(requiring(
   { tools: ["mkfs.vfat", "mount"], others: { "vfat and root": canMount } },
-  "a stick is written on FAT, read back from the medium, and right when it is plugged in again",
+  "a FAT stick is written, read back from the medium, and verifies after it is plugged in again",
   async () => {
     const home = new Home();
     const stick = new Stick(home, "stick");

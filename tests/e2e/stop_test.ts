@@ -1,7 +1,4 @@
-/**
- * The program itself under SIGTERM, once and twice, in the middle of an export that takes seconds:
- * row F12 of the test plan.
- */
+/** One and two SIGTERMs during an export that takes seconds: row F12 of the test plan. */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -9,8 +6,8 @@ import { Home, programWords, type Service } from "../support/program.ts";
 import { configureStella, until } from "../support/site.ts";
 
 /**
- * A home whose profile `large` reads two gibibytes that take no room: seconds more than a test
- * needs to ask it to stop.
+ * A home whose profile `large` reads two GiB of sparse files, which takes long enough to be
+ * stopped.
  */
 function largeHome(): Home {
   const home = new Home();
@@ -52,7 +49,7 @@ async function unready(service: Service): Promise<void> {
   }, 60);
 }
 
-Deno.test("one SIGTERM lets the export end, a second one ends the service at once; both lose nothing", async () => {
+Deno.test("one SIGTERM lets the export end, a second one ends the service at once, and no export is lost", async () => {
   const home = largeHome();
   let service = await home.serve();
   try {
@@ -64,7 +61,7 @@ Deno.test("one SIGTERM lets the export end, a second one ends the service at onc
     const digest = await digestOf(service, drained);
     const cut = await reading(service);
     await unready(service);
-    // One that let the export end would say 0.
+    // A service that let the export end would exit with 0.
     assert.equal(await service.stop("SIGTERM"), 130);
     assert.doesNotMatch(service.log, /"service.stopped"/);
 
@@ -78,7 +75,7 @@ Deno.test("one SIGTERM lets the export end, a second one ends the service at onc
   }
 });
 
-Deno.test("SIGHUP, which reads a renewed certificate again, ends no service", async () => {
+Deno.test("SIGHUP reloads the certificate and does not end the service", async () => {
   const home = new Home();
   const service = await home.serve();
   try {
@@ -93,7 +90,7 @@ Deno.test("SIGHUP, which reads a renewed certificate again, ends no service", as
   }
 });
 
-/** An export by hand that has begun to write. */
+/** An export by the command that has begun to write. */
 async function writing(home: Home): Promise<Deno.ChildProcess> {
   const [command, ...words] = programWords();
   const child = new Deno.Command(command, {
@@ -121,7 +118,7 @@ async function writing(home: Home): Promise<Deno.ChildProcess> {
 }
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
-  Deno.test(`${signal} ends an export by hand: once it clears up, twice at once`, async () => {
+  Deno.test(`one ${signal} ends an export command after cleanup, a second one at once`, async () => {
     const home = largeHome();
     const out = join(home.path, "out");
     try {

@@ -1,6 +1,6 @@
 /**
  * A bundle from a pipe: what `verify -` calls verified is what `tar -x` of the same stream leaves,
- * and a flood of entries that are not the bundle's ends with a verdict, in bounded memory.
+ * and a stream with a million unlisted entries ends with a verdict, in bounded memory.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -70,7 +70,7 @@ function extracted(home: Home, stream: Uint8Array): Record<string, string> {
 
 Deno.test(requiring(
   ["tar"],
-  "what is verified from a pipe is what tar leaves of it, or it is code 8",
+  "verify - accepts a stream only if tar extracts exactly the verified files, else it is code 8",
   () =>
     withBundle(async ({ home, files, entries, mtime }) => {
       const right = Object.fromEntries(entries.map(({ path, mode }) => [
@@ -134,7 +134,7 @@ function* foreign(mtime: number): Generator<Uint8Array> {
 
 Deno.test(requiring(
   { others: { Linux: Deno.build.os === "linux" } },
-  "a million foreign entries from a pipe end with code 8, below 200 MiB",
+  "a million unlisted entries in a stream end with code 8 in less than 200 MiB",
   () =>
     withBundle(async ({ home, files, entries, mtime }) => {
       const whole = await streamOf({ files }, entries);
@@ -152,7 +152,7 @@ Deno.test(requiring(
       const writer = child.stdin.getWriter();
       await writer.write(whole.subarray(0, -1024));
       for (const piece of foreign(mtime)) await writer.write(piece);
-      // It waits for the end of the stream: all but what the pipe holds was read.
+      // It waits for the end of the stream: everything was read except what the pipe buffers.
       const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
       await writer.write(new Uint8Array(1024));
       await writer.close();

@@ -1,5 +1,5 @@
 /**
- * Targets of a profile that a person exports: the same as of the service's exports, each with its
+ * Targets of a profile that is exported by the command: the same as for the service, each with its
  * own result.
  */
 import assert from "node:assert/strict";
@@ -30,7 +30,7 @@ function configure(home: Home, targets: unknown[], registries: unknown = {}): vo
 
 const line = ["export", "bundle", "--profile", "p"];
 
-Deno.test("an export of the command line goes to the directories of its profile", () =>
+Deno.test("an export command publishes to the directories of its profile", () =>
   withHome(async (home) => {
     const [first, second] = [join(home.path, "first"), join(home.path, "of-{tenant}")];
     configure(home, [{ directory: first }, { directory: second }]);
@@ -48,7 +48,7 @@ Deno.test("an export of the command line goes to the directories of its profile"
     assert.match(shown.stdout, /^published directory ".*first", [\d.]+ s$/m);
   }));
 
-Deno.test("with --no-publish it goes to none of them", () =>
+Deno.test("--no-publish publishes to none of them", () =>
   withHome(async (home) => {
     const directory = join(home.path, "first");
     configure(home, [{ directory }]);
@@ -60,14 +60,14 @@ Deno.test("with --no-publish it goes to none of them", () =>
     assert.match(served.error.message, /--no-publish/);
   }));
 
-Deno.test("a target that is the output directory has the bundle already", () =>
+Deno.test("a target that is the output directory is reported as having the bundle", () =>
   withHome(async (home) => {
     configure(home, [{ directory: join(home.path, "out") }]);
     assert.equal((await home.json(line)).exit, 0);
     await home.succeed(["verify", "out"]);
   }));
 
-Deno.test("a target that fails gives its code, the others are tried, and the bundle is complete", () =>
+Deno.test("a failed target sets the exit code, the others are tried, and the bundle is complete", () =>
   withHome(async (home) => {
     const [blocked, good] = [join(home.path, "blocked"), join(home.path, "good")];
     mkdirSync(blocked);
@@ -89,7 +89,7 @@ Deno.test("a target that fails gives its code, the others are tried, and the bun
     assert.match(shown.stdout, /^ {2}the bundle itself is complete in "out"$/m);
   }));
 
-Deno.test("a push that fails has the shape of a target that fails, and both are in one result", () =>
+Deno.test("a failed push is reported like a failed target, and both are in one result", () =>
   withHome(async (home) => {
     const blocked = join(home.path, "blocked");
     mkdirSync(blocked);
@@ -112,7 +112,7 @@ Deno.test("a push that fails has the shape of a target that fails, and both are 
     assert.equal(stderr, "");
   }));
 
-Deno.test("a registry that is not there is code 13, and the bundle is complete", () =>
+Deno.test("an unreachable registry is code 13, and the bundle is complete", () =>
   withHome(async (home) => {
     const url = `http://127.0.0.1:${freePort()}`;
     const target = { registry: "site", repository: "exports/p", tag: "latest" };
@@ -124,7 +124,7 @@ Deno.test("a registry that is not there is code 13, and the bundle is complete",
 
 Deno.test(requiring(
   ["docker-registry"],
-  "an export of the command line goes to the registries of its profile",
+  "an export command pushes to the registries of its profile",
   () =>
     withHome(async (home) => {
       const registry = await startRegistry(home.path);

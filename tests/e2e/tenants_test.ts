@@ -1,7 +1,4 @@
-/**
- * Two tenants of one service: what one of them does is never in the way of the other, and tells it
- * nothing.
- */
+/** Two tenants of one service: neither blocks the other or learns anything about it. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
@@ -40,7 +37,7 @@ async function refusal(service: Service, token: string, profile: string) {
   return [answer.status, await answer.text()];
 }
 
-Deno.test("two tenants publish one profile, each into its own place, in any order", async () => {
+Deno.test("two tenants publish one profile to separate directories, in any order", async () => {
   const home = new Home();
   configureStella(home, configuration(home));
   const service = await home.serve();
@@ -79,7 +76,7 @@ Deno.test("a profile of one tenant does not exist for the other", async () => {
   }
 });
 
-Deno.test("a tenant sees why its export failed without a path, and the log has the path", async () => {
+Deno.test("a tenant sees its export's error without paths, and the log has the path", async () => {
   const home = new Home();
   configureStella(home, configuration(home));
   const service = await home.serve();
@@ -100,7 +97,7 @@ Deno.test("a tenant sees why its export failed without a path, and the log has t
   assert.match(service.log, /no\/such\/hmac\.key/);
 });
 
-Deno.test("two tenants with one target are refused by config check and at the start", async () => {
+Deno.test("config check and serve refuse two tenants with the same target", async () => {
   const home = new Home();
   const { profiles, ...rest } = configuration(home);
   const pub = { ...profiles.pub, targets: [{ directory: join(home.path, "out") }] };

@@ -1,6 +1,5 @@
 /**
- * On a terminal every command shows its own output and nothing else: neither the run time's nor the
- * launcher's.
+ * On a terminal every command shows only its own output: none of the runtime's or the launcher's.
  */
 import assert from "node:assert/strict";
 import { permissionLines } from "../support/permission_lines.ts";
@@ -28,13 +27,13 @@ async function each<T>(all: readonly T[], run: (one: T) => Promise<void>): Promi
 
 Deno.test(requiring(
   ["script"],
-  "on a terminal each command that is asked for JSON prints one object and nothing else",
+  "on a terminal each command with --json prints one object and nothing else",
   async () => {
     const lines = permissionLines.filter(([command]) => !endless.includes(command));
     await each(lines, async ([command, rest]) => {
       const home = new Home();
       try {
-        // Nobody answers on port 1: the commands that ask a service end at once.
+        // Nothing listens on port 1: the commands that connect to a service end at once.
         const url = /^(health|jobs|status|timeline)/.test(command)
           ? ["--url=http://127.0.0.1:1"]
           : [];
@@ -53,7 +52,7 @@ Deno.test(requiring(
 ));
 
 Deno.test(
-  requiring(["script"], "on a terminal each command prints what it prints elsewhere", async () => {
+  requiring(["script"], "each command prints the same on a terminal as elsewhere", async () => {
     const home = new Home();
     try {
       await each(permissionLines, async ([command, rest]) => {
@@ -72,7 +71,7 @@ Deno.test(
 
 Deno.test(requiring(
   ["script"],
-  "on a terminal an export and its verification show their results alone",
+  "on a terminal export and verify show only their results",
   async () => {
     const home = new Home();
     try {
@@ -97,7 +96,7 @@ Deno.test(requiring(
 
 Deno.test(requiring(
   ["script"],
-  "on a terminal a service shows its log alone, and ends at Ctrl-C",
+  "on a terminal a service shows only its log and ends at Ctrl-C",
   async () => {
     const home = new Home();
     const port = freePort();

@@ -1,7 +1,7 @@
 /**
  * One export is one trace through API, queue, worker and registry: in our sink, and in a real
  * OpenTelemetry collector where there is one. With traces off no connection is opened, which strace
- * is asked about.
+ * confirms.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -50,7 +50,7 @@ async function exportOnce(home: Home, endpoint: string): Promise<string> {
   }
 }
 
-/** What every arrival of the export's spans has to be: one tree below the caller's span. */
+/** Asserts that the received spans are one tree below the caller's span. */
 function checkTree(spans: WireSpan[], exportId: string): void {
   const stages = ["plan", "read", "sign", "store", "verify", "push", "store"];
   const expected = [
@@ -192,19 +192,18 @@ function outgoing(trace: string): string[] {
 
 Deno.test(requiring(
   ["strace"],
-  "with traces off no connection is opened, whatever a caller sends",
+  "with traces off no connection is opened, whatever trace context a caller sends",
   async () => {
     assert.deepEqual(await connections({}), []);
   },
 ));
 
 /**
- * From source it is Deno that reads the variable, before the program is asked
- * (src/docs/security.md).
+ * When run from source, Deno reads the variable before the program starts (src/docs/security.md).
  */
 Deno.test(binaryTest(
   ["strace"],
-  "nor under OTEL_DENO=true with an endpoint in the environment",
+  "with traces off no connection is opened under OTEL_DENO=true with an endpoint in the environment",
   async ({ home }) => {
     const endpoint = `http://127.0.0.1:${freePort()}`;
     const env = { OTEL_DENO: "true", OTEL_EXPORTER_OTLP_ENDPOINT: endpoint };

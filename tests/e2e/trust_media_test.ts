@@ -1,7 +1,6 @@
 /**
- * A key on the bundle's own medium is refused, by real file systems: a stick with ext4, bind
- * mounts, an overlay and hard links. Each command runs in a mount namespace of its own, which ends
- * with it.
+ * A key on the bundle's own medium is refused on real file systems: a stick with ext4, bind mounts,
+ * an overlay and hard links. Each command runs in a mount namespace of its own.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -36,7 +35,7 @@ function ran(home: Home, script: string, args: string[], env: Record<string, str
 /** The stick, with a bundle and keys beside it. */
 const stick = 'mount -o loop "$H/stick.img" "$H/stick"';
 
-/** What is mounted, what is asked for, and what is said. */
+/** What is mounted, the options, and the expected message. */
 const rows: [string, string, string[], RegExp][] = [
   ["a key in another folder of the stick", stick, ["--trust", "stick/keys/k.pub"], /own medium/],
   ["a directory of keys on the stick", stick, ["--trust", "stick/keys"], /own medium/],
@@ -82,7 +81,7 @@ const rows: [string, string, string[], RegExp][] = [
 
 Deno.test(requiring(
   { tools, others: { "the right to mount": mayMount() } },
-  "a key that came with the bundle is refused by device and inode",
+  "a key on the bundle's medium is refused by device and inode",
   async (t) => {
     const home = new Home();
     try {
@@ -107,7 +106,7 @@ Deno.test(requiring(
           ran(home, 'rm -rf "$H/stick/b" "$H/l.pub" "$H/f.pub"', ["version"]);
         });
       }
-      await t.step("a trust directory that lies on the stick", () => {
+      await t.step("a trust directory on the stick is refused", () => {
         const config = { ...env, XDG_CONFIG_HOME: join(home.path, "stick/config") };
         const script = `${stick}; mkdir -p "$H/stick/config/stella/trust.d"
           cp "$H/k.pub" "$H/stick/config/stella/trust.d"`;
@@ -116,7 +115,7 @@ Deno.test(requiring(
         assert.match(refused.printed, /trust\.d.*own medium/);
       });
       await t.step(
-        "a key of this machine is taken, and one of the stick where that is asked for",
+        "a key of this machine is accepted, and one on the stick with --trust-from-media",
         () => {
           const own = ran(home, stick, ["verify", "stick/b", "--trust", "k.pub"], env);
           assert.equal(own.status, 0, own.printed);

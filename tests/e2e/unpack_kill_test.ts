@@ -1,7 +1,7 @@
 /**
- * Unpacking, killed at every system call that changes names or syncs: no name is ever there without
- * all of its content, an unpack that ended half-way does not look finished, and the next one says
- * so or goes through.
+ * An unpack is killed at every system call that changes names or syncs. No file ever has its name
+ * without all of its content, an interrupted unpack does not look finished, and the next one
+ * reports it or succeeds.
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync } from "node:fs";
@@ -12,7 +12,7 @@ import { tool } from "../support/needs.ts";
 import { type Home, programWords } from "../support/program.ts";
 import { binaryTest } from "./binary_place.ts";
 
-/** Each with how many kills one unpack of `content` allows at least. */
+/** The system calls, with the least number of kills during one unpack of `content`. */
 const classes: [calls: string, least: number][] = [
   ["rename,renameat,renameat2", 3],
   ["mkdir,mkdirat", 5],
@@ -42,7 +42,7 @@ async function killed(home: Home, out: string, calls: string, n: number): Promis
   return readFileSync(log, "utf8").includes("killed by SIGKILL");
 }
 
-/** What stands in `out`, and what came of unpacking there again. */
+/** The files in `out`, and the result of another unpack there. */
 async function inspect(home: Home, out: string, whole: Record<string, string>): Promise<void> {
   const full = join(home.path, out);
   const found = existsSync(full) ? snapshot(full) : {};
@@ -62,7 +62,7 @@ async function inspect(home: Home, out: string, whole: Record<string, string>): 
 for (const [calls, least] of classes) {
   Deno.test(binaryTest(
     ["strace"],
-    `an unpack killed at any ${calls} leaves no half of anything`,
+    `an unpack killed at any ${calls} leaves no partial file under its final name`,
     async ({ home }) => {
       writeFiles(home.path, content);
       const manifest = ["--manifest", "bundle/manifest.json"];
