@@ -1,4 +1,4 @@
-/** Tokens, tenants and scopes: the whole matrix, made from what /openapi.json says. */
+/** Tokens, tenants and scopes: the whole matrix, generated from /openapi.json. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { Scope } from "../../src/config/service.ts";
@@ -90,7 +90,7 @@ Deno.test("a profile does not exist for a tenant that it does not belong to", as
   ]]);
 });
 
-Deno.test("an export of a profile that its tenant no longer has is not repeated", async () => {
+Deno.test("an export of a profile that its tenant no longer has cannot be retried", async () => {
   const owned = { ...config.profiles.get("advisories")!, name: "owned", tenants: ["lab"] };
   using of = new Bench({ config: { ...config, profiles: new Map([["owned", owned]]) } });
   const { id } = of.queue.enqueue({ tenant: "default", profile: "owned", request: {} }).job;
@@ -99,7 +99,7 @@ Deno.test("an export of a profile that its tenant no longer has is not repeated"
   assert.equal((await of.app.request(path, { method: "POST" })).status, 409);
 });
 
-Deno.test("every route of the API wants a token, and no route of operations does", async () => {
+Deno.test("every API route requires a token, and no operations route does", async () => {
   using of = bench();
   const all = await operations(of);
   assert.ok(all.length >= 13);
@@ -118,7 +118,7 @@ Deno.test("every route of the API wants a token, and no route of operations does
   assert.equal(of.queue.figures().queued, 0);
 });
 
-Deno.test("status tells paths and the digest of the configuration to who has a token, features to everybody", async () => {
+Deno.test("status shows paths and the configuration digest with a token, and features without one", async () => {
   using of = bench();
   const status = async (headers: Record<string, string> = {}) =>
     await (await of.get("/status", headers)).json();
@@ -141,7 +141,7 @@ Deno.test("the operations address accepts no token", async () => {
   assert.doesNotMatch(await answer.text(), /secret-path|cccc/);
 });
 
-Deno.test("each token may do what its scopes say and nothing else", async () => {
+Deno.test("each token permits exactly what its scopes allow", async () => {
   for (const { name, scopes } of guarded.tokens.slice(0, 5)) {
     using of = bench();
     for (const one of await operations(of)) {
@@ -156,7 +156,7 @@ Deno.test("each token may do what its scopes say and nothing else", async () => 
   }
 });
 
-Deno.test("another tenant's export is answered exactly as one that does not exist", async () => {
+Deno.test("a request for another tenant's export gets the same answer as for an unknown one", async () => {
   using of = bench();
   const { job } = of.queue.enqueue({ tenant: "default", profile: "kit", request: {} });
   of.timeline.add({ exportId: job.id, tenant: "default", profile: "kit" }, "queued");
@@ -174,7 +174,7 @@ Deno.test("another tenant's export is answered exactly as one that does not exis
   assert.equal(of.queue.get(job.id)?.state, "queued");
 });
 
-Deno.test("lists, cursors, idempotency keys and tenants' names leak nothing", async () => {
+Deno.test("lists, cursors, idempotency keys and tenant names disclose nothing about other tenants", async () => {
   using of = bench();
   const key = { "idempotency-key": "nightly" };
   const first = await (await of.post({ profile: "kit" }, { ...key, ...as("all") })).json();
@@ -201,7 +201,7 @@ Deno.test("lists, cursors, idempotency keys and tenants' names leak nothing", as
   assert.deepEqual(await ids("lab", `cursor=${first.id}`), after, "as if it had never been there");
 });
 
-Deno.test("a token is looked for among all, and what is none gives nothing", () => {
+Deno.test("a token is compared with all known ones, and an invalid one finds nothing", () => {
   const find = accessFinder(guarded);
   assert.deepEqual(find("Bearer reader")?.scopes, ["read"]);
   assert.deepEqual(find("bearer  lab")?.tenants, ["lab"]);
@@ -223,7 +223,7 @@ Deno.test("a token is looked for among all, and what is none gives nothing", () 
   assert.deepEqual(open(undefined)?.tenants, ["default", "lab"]);
 });
 
-Deno.test("a right token and a wrong one that begins alike take the same time", () => {
+Deno.test("comparing a token takes the same time wherever it differs", () => {
   // A busy machine may slow one of the two for a while; a real difference shows every time.
   const found = Array.from({ length: 3 }, differenceInTime);
   assert.ok(found.some((t) => Math.abs(t) < 4.5), `t = ${found.join(", ")}`);

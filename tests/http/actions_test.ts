@@ -12,7 +12,7 @@ function enqueue(bench: Bench): string {
   return bench.queue.enqueue({ tenant: "default", profile: "kit", request: {} }).job.id;
 }
 
-Deno.test("an export that waits is cancelled at once, one that runs is asked to end", async () => {
+Deno.test("a queued export is cancelled at once, a running one is asked to end", async () => {
   using bench = new Bench();
   const [running, waiting] = [enqueue(bench), enqueue(bench)];
   bench.queue.claim();
@@ -43,7 +43,7 @@ Deno.test("only failed and cancelled exports can be queued again", async () => {
   assert.equal((await call(bench, "POST", `${id}/retry`)).status, 503);
 });
 
-Deno.test("an export whose profile the configuration has no longer is not queued again", async () => {
+Deno.test("an export whose profile was removed from the configuration is not queued again", async () => {
   using bench = new Bench();
   const { id } = bench.queue.enqueue({ tenant: "default", profile: "gone", request: {} }).job;
   bench.queue.cancel(id);
@@ -53,7 +53,7 @@ Deno.test("an export whose profile the configuration has no longer is not queued
   assert.deepEqual([bench.queue.get(id)?.state, bench.queued], ["cancelled", []]);
 });
 
-Deno.test("an export that has ended is removed with its bundle, any other is not", async () => {
+Deno.test("only an export that has ended can be removed, with its bundle", async () => {
   using bench = new Bench();
   const id = enqueue(bench);
   assert.equal((await call(bench, "DELETE", id)).status, 409);
@@ -67,7 +67,7 @@ Deno.test("an export that has ended is removed with its bundle, any other is not
   assert.equal((await call(bench, "DELETE", id)).status, 404);
 });
 
-Deno.test("a failing check refuses exports that need it, by name, and no others", async () => {
+Deno.test("a failing check refuses only the exports that need it, and is named in the error", async () => {
   using bench = new Bench({
     config: {
       ...config,
@@ -140,7 +140,7 @@ Deno.test("a follower receives the steps, progress and end of an export", async 
   assert.deepEqual(rest.events, ["step succeeded", "end succeeded"], "nothing twice");
 });
 
-Deno.test("a service that stops ends the streams of those who follow", async () => {
+Deno.test("a stopping service ends the event streams of its followers", async () => {
   using bench = new Bench();
   const id = enqueue(bench);
   const followed = follow(await bench.get(`/v1/exports/${id}/events`));
@@ -150,7 +150,7 @@ Deno.test("a service that stops ends the streams of those who follow", async () 
   assert.deepEqual((await followed).events, []);
 });
 
-Deno.test("requests are measured by the template of their route, whatever is asked", async () => {
+Deno.test("requests are measured under the template of their route", async () => {
   using bench = new Bench();
   for (let n = 0; n < 50; n++) {
     await bench.get(`/v1/exports/019b76da-a800-7000-8000-${String(n).padStart(12, "0")}`);

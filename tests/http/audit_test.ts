@@ -1,6 +1,5 @@
 /**
- * Who did what by the API stands in the log and in the timeline, by the name of the token and never
- * by the token.
+ * API actions are in the log and in the timeline with the name of the token, never with the token.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -70,7 +69,7 @@ Deno.test("a repeated request and one that changes nothing are not audited", asy
   assert.deepEqual(seen(of), [["audit.queue", "ci"]]);
 });
 
-Deno.test("401 and 403 are lines with route and address; a known token is named", async () => {
+Deno.test("401 and 403 are logged with route and address, and with the name of a known token", async () => {
   using of = new Bench({ config: guarded });
   of.peer = "192.0.2.7";
   assert.equal((await of.get("/v1/exports")).status, 401);

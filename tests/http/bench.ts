@@ -51,15 +51,15 @@ export class Bench {
   alive: { status: "pass" | "fail"; output?: string } = { status: "pass" };
   checks: CheckState[] = [];
   draining = false;
-  /** The address that questions come from. */
+  /** The client address of the requests. */
   peer = "127.0.0.1";
   readonly queue: SqliteQueue;
   readonly timeline: SqliteTimeline;
   refused = 0;
   now = 1_767_225_600_000;
-  /** Lines about who did what. */
+  /** Audit lines. */
   readonly audited: ({ severity: string; event: string } & LogFields)[] = [];
-  /** Why requests were not taken. */
+  /** The reasons of refused requests. */
   readonly refusals: string[] = [];
   readonly deps: ServerDeps;
   readonly app;

@@ -15,7 +15,7 @@ import type { Check } from "../../src/http/readiness.ts";
 
 const run = async (check: Check) => await check.run(new AbortController().signal);
 
-Deno.test("storage is written, synced, read back, and left as it was", async () => {
+Deno.test("the storage check writes, syncs and reads back a file, then removes it", async () => {
   const directory = Deno.makeTempDirSync();
   try {
     assert.deepEqual(await run(storageWrite(directory, (bytes) => bytes.fill(7))), {
@@ -47,7 +47,7 @@ Deno.test("free space is reported in bytes and as a percentage", async () => {
   assert.ok(seen.size > seen.free && seen.free > 0);
 });
 
-Deno.test("a database that cannot be written to fails with what it said", async () => {
+Deno.test("the database check fails with the database's message if it cannot be written to", async () => {
   assert.deepEqual(await run(databaseWrite({ probe: () => {} })), { status: "pass" });
   const probe = () => {
     throw new StellaError("medium_failed", "Cannot write to the database: disk is full");
@@ -57,7 +57,7 @@ Deno.test("a database that cannot be written to fails with what it said", async 
   });
 });
 
-Deno.test("a lock that was lost fails", async () => {
+Deno.test("the lock check fails if the lock was lost", async () => {
   assert.equal((await run(lockHeld({ isHeld: () => true }))).status, "pass");
   assert.equal((await run(lockHeld({ isHeld: () => false }))).status, "fail");
 });
@@ -69,14 +69,14 @@ const toRegistry = profile("a", [{ registry: "site", repository: "a", tag: "t" }
 const toDirectory = profile("b", [{ directory: "/srv" }]);
 const kit = profile("kit", [], "kit");
 
-Deno.test("without a registry there is one check that says so", async () => {
+Deno.test("without registries there is one check, which says that none is configured", async () => {
   const [check, ...others] = registryChecks([], [kit], () => Promise.reject(new Error("no")));
   assert.deepEqual(others, []);
   assert.deepEqual(await run(check!), { status: "pass", output: "none configured" });
   assert.equal(check?.name, "registry");
 });
 
-Deno.test("a registry that is down warns while a profile can do without it, else fails", async () => {
+Deno.test("an unreachable registry is a warning while a profile works without it, else a failure", async () => {
   const down = () => Promise.reject(new Error("connect ECONNREFUSED"));
   const status = async (profiles: Profile[]) =>
     await run(registryChecks([registry], profiles, down)[0]!);
@@ -88,7 +88,7 @@ Deno.test("a registry that is down warns while a profile can do without it, else
   assert.equal((await status([kit, toRegistry])).status, "fail");
 });
 
-Deno.test("a registry that answers passes, and each has a check of its own", async () => {
+Deno.test("a registry that answers passes, and each registry has its own check", async () => {
   const other = { ...registry, name: "other" };
   const asked: string[] = [];
   const checks = registryChecks([registry, other], [kit], ({ name }) => {
@@ -100,7 +100,7 @@ Deno.test("a registry that answers passes, and each has a check of its own", asy
   assert.deepEqual(asked, ["site", "other"]);
 });
 
-Deno.test("the attestation check follows its probe and counts what it found", async () => {
+Deno.test("the attestation check reports the result of its probe and counts it", async () => {
   const seen: AttestationProbe[] = [];
   const check = (probe: AttestationProbe) =>
     run(attestationVerify(() => Promise.resolve(probe), (result) => seen.push(result)));

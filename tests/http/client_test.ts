@@ -58,7 +58,7 @@ Deno.test("jobs list shows a line for each export, escaped, and JSON as the API 
   });
 });
 
-Deno.test("retry, cancel and purge act on what is named, and say why they cannot", async () => {
+Deno.test("retry, cancel and purge act on the given ids and report why they cannot", async () => {
   await serving(async (url, bench) => {
     const [a, b] = [fail(bench), fail(bench)];
     const options = { server: url, ...list };
@@ -117,7 +117,7 @@ Deno.test("an error that concerns all ids ends the command and lists those not t
   await assert.rejects(cancelJobs(ids, options, host), { kind: "policy", message: /403/ });
 });
 
-Deno.test("the timeline says what to do about a missing token, and about an id that is none", async () => {
+Deno.test("timeline prints a hint for a missing token and for an invalid id", async () => {
   const tokens = [{ name: "ci", sha256: "a".repeat(64), tenants: ["default"], scopes: [] }];
   await serving(async (url) => {
     await assert.rejects(showTimeline(undefined, { server: url, ...list }, host), {
@@ -146,7 +146,7 @@ function ending(end: (bench: Bench, job: Job) => void): Bench {
 Deno.test("an export by a service is followed to its end", async () => {
   const bundleDigest = "d".repeat(64);
   const bench = ending((bench, job) => {
-    // After the one who asked has begun to follow.
+    // After the client has begun to follow.
     setTimeout(() => {
       bench.feed.progressed(job.id, { stage: "read", done: 1, total: 2 });
       bench.queue.finish(job, { state: "succeeded", bundleDigest });
@@ -162,7 +162,7 @@ Deno.test("an export by a service is followed to its end", async () => {
   }, bench);
 });
 
-Deno.test("a tenant that was typed is sent, also the one called default", async () => {
+Deno.test("a tenant given by option is sent, even if it is default", async () => {
   const token = "correct-horse-battery-staple";
   const sha256 = createHash("sha256").update(token).digest("hex");
   const scopes = ["read" as const, "write" as const];
@@ -190,7 +190,7 @@ Deno.test("a tenant that was typed is sent, also the one called default", async 
   }, bench);
 });
 
-Deno.test("records that a service left out of risk data are reported by the command", async () => {
+Deno.test("the command reports records that a service skipped in risk data", async () => {
   const bench = ending((bench, job) => {
     const { id: exportId, tenant, profile } = job;
     const of = { exportId, tenant, profile };
@@ -204,7 +204,7 @@ Deno.test("records that a service left out of risk data are reported by the comm
   }, bench);
 });
 
-Deno.test("empty directories that a service left out are counted for who asked for the export", async () => {
+Deno.test("the command reports the number of empty directories that a service skipped", async () => {
   const submitted = async (attributes: Record<string, unknown>) => {
     let result: { text: string; json: object } | undefined;
     const bench = ending((bench, job) => {
@@ -236,7 +236,7 @@ Deno.test("empty directories that a service left out are counted for who asked f
   assert.deepEqual(await submitted({ emptyDirectoryCount: "4\u001b[2J" }), [null, undefined]);
 });
 
-Deno.test("an export that fails there ends with its own code here", async () => {
+Deno.test("export --server ends with the exit code of the failed export", async () => {
   const bench = ending((bench, job) => bench.queue.finish(job, { state: "failed", error }));
   await serving(async (url) => {
     await assert.rejects(submitExport(flags(url), host), {
@@ -262,7 +262,7 @@ Deno.test("options for local exports are refused together with --server", async 
   });
 });
 
-Deno.test("every option that the service does not get is refused together with --server", async () => {
+Deno.test("every option that is not sent to the service is refused together with --server", async () => {
   const served = ["profile", "manifest", "tenant", "compression", "layout", "volumeSize", "server"];
   const here = ["ca", "trust", "tokenFile", "insecureHttp", "metricsTextfile", "report"];
   const names = Object.keys(exportOptions).filter((name) => ![...served, ...here].includes(name));
@@ -279,7 +279,7 @@ Deno.test("every option that the service does not get is refused together with -
   });
 });
 
-Deno.test("a token comes from a private file, and shows nowhere", async () => {
+Deno.test("a token is read from a private file and never shown", async () => {
   const token = "correct-horse-battery-staple";
   const sha256 = createHash("sha256").update(token).digest("hex");
   const tokens = [{ name: "ci", sha256, tenants: ["default"], scopes: ["read" as const] }];

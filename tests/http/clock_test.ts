@@ -1,5 +1,5 @@
 /**
- * A service whose clock is set, by a day and by ten years, while it works: row F9 of the test plan.
+ * A service whose clock is set by a day and by ten years while it runs: row F9 of the test plan.
  */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
@@ -9,14 +9,14 @@ import { Home, type Service } from "../support/service_process.ts";
 const day = 86_400_000;
 const years = 3_652 * day;
 
-/** Every number in what a service says, with where it stands. */
+/** Every number in the service's answers, with its path. */
 function numbersIn(value: unknown, path = ""): [string, number][] {
   if (typeof value === "number") return [[path, value]];
   if (typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([name, one]) => numbersIn(one, `${path}/${name}`));
 }
 
-/** All that is counted and timed, right now. */
+/** All current counts and durations. */
 async function noneNegative(service: Service, when: string): Promise<void> {
   const { body } = await service.get("/metrics");
   const values = [...body.matchAll(/^([^#\s]\S*) (\S+)$/gm)];
@@ -32,7 +32,7 @@ async function noneNegative(service: Service, when: string): Promise<void> {
   }
 }
 
-Deno.test("a clock that is set in the middle of exports makes no duration negative or long, and no order wrong", async () => {
+Deno.test("setting the clock during exports makes no duration negative or too long and changes no order", async () => {
   using home = new Home();
   const clock = join(home.path, "clock");
   const set = (offset: number) => writeFileSync(clock, String(offset));
@@ -73,7 +73,7 @@ Deno.test("a clock that is set in the middle of exports makes no duration negati
   }
 });
 
-Deno.test("a service that starts with its clock set back goes on with what it had, in order", async () => {
+Deno.test("a service that starts with its clock set back continues its exports in order", async () => {
   using home = new Home();
   const clock = join(home.path, "clock");
   writeFileSync(clock, String(years));

@@ -51,7 +51,7 @@ async function serving(body: (url: string, bench: Bench) => Promise<void>): Prom
   }
 }
 
-Deno.test("health is readiness by exit code, with the lines of the service, escaped", async () => {
+Deno.test("health maps readiness to an exit code and prints the service's checks, escaped", async () => {
   await serving(async (url, bench) => {
     bench.checks = [{ name: "storage:write", status: "pass", time: 0 }];
     const ready = await showHealth({ server: url }, host());
@@ -65,7 +65,7 @@ Deno.test("health is readiness by exit code, with the lines of the service, esca
   });
 });
 
-Deno.test("status shows the build and what is on", async () => {
+Deno.test("status shows the build and the enabled features", async () => {
   await serving(async (url) => {
     const { code, text, json } = await showStatus(undefined, { server: url }, host());
     assert.equal(code, 0);
@@ -104,7 +104,7 @@ Deno.test("status compares the build with a bundle's manifest, by file or by dir
   }
 });
 
-Deno.test("a bundle that cannot be compared with is an error once the service has answered", async () => {
+Deno.test("status fails if the bundle to compare with is invalid, after the service has answered", async () => {
   const directory = Deno.makeTempDirSync();
   try {
     await serving(async (url) => {
@@ -156,7 +156,7 @@ Deno.test("status fails without a service, with another service, and with an inv
   await other.shutdown();
 });
 
-Deno.test("a service is not asked under variables that Deno itself obeys", async () => {
+Deno.test("no request is sent to a service while variables that Deno itself reads are set", async () => {
   const hostile = host({ SSLKEYLOGFILE: "/nowhere/keys" });
   await assert.rejects(showHealth({}, hostile), { kind: "config", message: /SSLKEYLOGFILE/ });
 });

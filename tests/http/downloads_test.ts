@@ -1,5 +1,5 @@
 /**
- * How many downloads run at once: who takes a place, who gives it back, and what is left for other
+ * The limit of concurrent downloads: when places are taken and released, and what is left for other
  * tenants.
  */
 import assert from "node:assert/strict";
@@ -33,7 +33,7 @@ async function withTwoTenants(body: (bench: Bench, urls: Map<string, string>) =>
   await body(bench, urls);
 }
 
-/** Downloads of a tenant that are not read, until no more are given. */
+/** Opens downloads of a tenant without reading them, until one is refused. */
 async function fill(bench: Bench, tenant: string, url: string) {
   const headers = { authorization: `Bearer ${tenant}` };
   const open: Response[] = [];
@@ -46,7 +46,7 @@ async function fill(bench: Bench, tenant: string, url: string) {
 }
 
 for (const path of ["bundle.tar", "files/kit.tar.zst"]) {
-  Deno.test(`downloads that one tenant does not read keep no other tenant waiting: ${path}`, () =>
+  Deno.test(`unread downloads of one tenant do not block other tenants: ${path}`, () =>
     withTwoTenants(async (bench, urls) => {
       const mine = await fill(bench, "default", urls.get("default")! + path);
       const { refused } = mine;
@@ -55,7 +55,7 @@ for (const path of ["bundle.tar", "files/kit.tar.zst"]) {
       assert.deepEqual(bench.refusals, ["busy"]);
       const theirs = await fill(bench, "lab", urls.get("lab")! + path);
       assert.deepEqual([mine.open.length, theirs.open.length], [2, 2]);
-      // One is read to its end, the others are given up: both make room.
+      // One is read to its end, the others are aborted: both release their places.
       await mine.open.pop()!.bytes();
       for (const one of [...mine.open, ...theirs.open]) await one.body!.cancel();
       const again = await fill(bench, "default", urls.get("default")! + path);

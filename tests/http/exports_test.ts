@@ -8,7 +8,7 @@ import { ioError } from "../../src/domain/io_errors.ts";
 import { databaseError } from "../../src/jobs/sqlite/sql.ts";
 import { Bench, config } from "./bench.ts";
 
-Deno.test("an export that was asked for is accepted, and found where the answer says", async () => {
+Deno.test("a requested export is accepted and found at the URL in Location", async () => {
   using bench = new Bench();
   const answer = await bench.post({ profile: "advisories" });
   const body = await answer.json();
@@ -37,7 +37,7 @@ Deno.test("an export that was asked for is accepted, and found where the answer 
   assert.deepEqual(bench.queued.map((job) => job.id), [body.id]);
 });
 
-Deno.test("an export tells who asked for it, how long it took and how large its bundle is", async () => {
+Deno.test("an export has its requester, duration and bundle size", async () => {
   const sha256 = createHash("sha256").update("secret").digest("hex");
   const tokens = [{ name: "ci", sha256, tenants: ["default"], scopes: [...scopes] }];
   using bench = new Bench({ config: { ...config, tokens } });
@@ -60,7 +60,7 @@ Deno.test("an export tells who asked for it, how long it took and how large its 
   ]);
 });
 
-Deno.test("why an export failed names no path of the service, in the export and in its timeline", async () => {
+Deno.test("the error of a failed export has no local paths, in the export and in its timeline", async () => {
   using bench = new Bench();
   const { id } = await (await bench.post({ profile: "kit" })).json();
   const job = bench.queue.claim()!;
@@ -96,7 +96,7 @@ Deno.test("all options reach the job", async () => {
   assert.equal(bench.queued[0]?.tenant, "lab");
 });
 
-Deno.test("a finished and a failed export tell digest and error", async () => {
+Deno.test("a finished export has its digest, a failed one its error", async () => {
   using bench = new Bench();
   await bench.post({ profile: "kit" });
   await bench.post({ profile: "kit" });
@@ -136,7 +136,7 @@ Deno.test("all errors of a request are reported at once, and nothing is queued",
   assert.equal(bench.queue.figures().queued, 0);
 });
 
-Deno.test("options that no export can be made with are refused before anything is queued", async () => {
+Deno.test("invalid combinations of options are refused before anything is queued", async () => {
   const pushed = { ...config.profiles.get("kit")!, name: "pushed" };
   pushed.targets = [{ registry: "site", repository: "r", tag: "t" }];
   const profiles = new Map([...config.profiles, ["pushed", pushed]]);
@@ -163,7 +163,7 @@ Deno.test("options that no export can be made with are refused before anything i
   }
 });
 
-Deno.test("names that no configuration has are refused alike, however they are spelled", async () => {
+Deno.test("unknown names are refused with the same answer, however they are spelled", async () => {
   using bench = new Bench();
   for (
     const name of ["../x", "%2e%2e", "\0", "__proto__", "constructor", "x".repeat(300), "Kit", ""]
@@ -183,7 +183,7 @@ Deno.test("a body that is not a JSON object is refused", async () => {
   assert.equal((await bench.post("[".repeat(10_000))).status, 400);
 });
 
-Deno.test("a body of another type is refused: a foreign page's form can send those", async () => {
+Deno.test("a body of another media type, which a form of another site could send, is refused", async () => {
   using bench = new Bench();
   const types = [
     "text/plain",
@@ -231,7 +231,7 @@ Deno.test("a large body is refused, with or without a declared length", async ()
   assert.ok(pulled < 10, `${pulled} pieces were read`);
 });
 
-Deno.test("an idempotency key makes one export of two requests", async () => {
+Deno.test("two requests with one idempotency key make one export", async () => {
   using bench = new Bench();
   const key = { "idempotency-key": "nightly-2026-01-01" };
   const [first, second] = [
@@ -243,7 +243,7 @@ Deno.test("an idempotency key makes one export of two requests", async () => {
   assert.equal(bench.queued.length, 1);
 });
 
-Deno.test("a key for another request is 422, and a key that is none is refused", async () => {
+Deno.test("an idempotency key of another request is 422, and an invalid key is refused", async () => {
   using bench = new Bench();
   const key = { "idempotency-key": "k" };
   await bench.post({ profile: "kit" }, key);
@@ -290,7 +290,7 @@ Deno.test("lists come in pages, newest first", async () => {
   assert.deepEqual((await page("limit=5")).next, null);
 });
 
-Deno.test("a list is not asked for in odd ways", async () => {
+Deno.test("invalid list parameters are refused", async () => {
   using bench = new Bench();
   const queries = [
     "limit=0",
@@ -306,7 +306,7 @@ Deno.test("a list is not asked for in odd ways", async () => {
   }
 });
 
-Deno.test("a page goes on where the export of its cursor was removed meanwhile", async () => {
+Deno.test("a page continues after its cursor although that export was removed", async () => {
   using bench = new Bench();
   for (let n = 0; n < 3; n++) await bench.post({ profile: "kit" });
   const [first, second] = bench.queued.map((job) => job.id);
@@ -317,7 +317,7 @@ Deno.test("a page goes on where the export of its cursor was removed meanwhile",
   assert.deepEqual(items.map((job: { id: string }) => job.id), [first]);
 });
 
-Deno.test("a service that stops takes no export and says when to try again", async () => {
+Deno.test("a stopping service refuses exports with Retry-After", async () => {
   using bench = new Bench();
   bench.draining = true;
   const answer = await bench.post({ profile: "kit" });
@@ -363,7 +363,7 @@ Deno.test("a full disk is 507, another file error or a defect is 500, and no pat
   assert.equal(bench.faults.length, faults.length);
 });
 
-Deno.test("a database that another program holds is 503, and when to come back", async () => {
+Deno.test("a database locked by another program is 503 with Retry-After", async () => {
   using bench = new Bench();
   const other = new DatabaseSync(join(bench.directory, "stella.db"));
   other.exec("BEGIN IMMEDIATE");

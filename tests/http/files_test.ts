@@ -49,7 +49,7 @@ Deno.test("the list names every file beside the manifest with its size and diges
   }
 });
 
-Deno.test("a file comes whole, with its tag, and not again to who has it", async () => {
+Deno.test("a file is sent whole with its ETag, and not again to a client that has it", async () => {
   const { bench, place, path } = await stored();
   using _ = bench;
   const answer = await bench.get(path("files/kit.tar.zst"));
@@ -89,7 +89,7 @@ Deno.test("a download is audited with its file; a list, a HEAD and a 304 are not
   ]);
 });
 
-Deno.test("ranges: one is given, several are not, and what lies behind the end is 416", async () => {
+Deno.test("a single range is served, several are not, and one beyond the end is 416", async () => {
   const { bench, place, path } = await stored();
   using _ = bench;
   const bytes = Deno.readFileSync(join(place, "manifest.json"));
@@ -126,7 +126,7 @@ Deno.test("ranges: one is given, several are not, and what lies behind the end i
   assert.equal(same.status, 206);
 });
 
-Deno.test("HEAD tells what GET would, and opens nothing", async () => {
+Deno.test("HEAD returns the headers of GET and opens no file", async () => {
   const { bench, place, path } = await stored();
   using _ = bench;
   const size = Deno.statSync(join(place, "manifest.json")).size;
@@ -139,7 +139,7 @@ Deno.test("HEAD tells what GET would, and opens nothing", async () => {
   );
 });
 
-Deno.test("no path leads out of the bundle, or to what the manifest does not list", async () => {
+Deno.test("paths outside the bundle and unlisted files are not served", async () => {
   const { bench, place, path } = await stored();
   using _ = bench;
   Deno.writeTextFileSync(join(place, "stranger.txt"), "x");
@@ -152,7 +152,7 @@ Deno.test("no path leads out of the bundle, or to what the manifest does not lis
   }
 });
 
-Deno.test("the files of a directory bundle can be had one by one, with the index's bytes", async () => {
+Deno.test("each file of a directory bundle can be downloaded, with the digest in the index", async () => {
   const { bench, place, path } = await stored("directory");
   using _ = bench;
   const index = Deno.readTextFileSync(join(place, "SHA256SUMS")).trim().split("\n");
@@ -211,7 +211,7 @@ Deno.test("a missing bundle is reported with the reason", async () => {
   assert.match(await detail(`/v1/exports/${job.id}/bundle.tar`), /it is queued/);
 });
 
-Deno.test("a stored bundle without its manifest, or with another, is a fault of the service, whose log has the path", async () => {
+Deno.test("a stored bundle with a missing or another manifest is a server error, and the log has the path", async () => {
   const { bench, place, path } = await stored();
   using _ = bench;
   const faults = [
@@ -231,7 +231,7 @@ Deno.test("a stored bundle without its manifest, or with another, is a fault of 
   assert.match(String(bench.faults.at(-1)), new RegExp(`${place}.*: no such file`));
 });
 
-Deno.test("a store that cannot be written to tells its path to the log alone", async () => {
+Deno.test("the path of an unwritable store is only in the log", async () => {
   const { bench, path } = await stored();
   using _ = bench;
   const place = join(bench.directory, "tmp");

@@ -1,6 +1,6 @@
 /**
- * Why an export failed, each finding with its place: from the worker of a running service to all
- * who ask for it.
+ * The findings of a failed export, each with its location, from the worker to the API, timeline,
+ * log and commands.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * `export bundle --server` when the service is started anew, refuses its events, goes away, or its
- * user wants no more.
+ * `export bundle --server` when the service restarts, refuses its events or disappears, or the user
+ * interrupts.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -41,7 +41,7 @@ function person() {
 const flags = (server: string, more: Partial<ExportFlags> = {}) =>
   ({ profile: "kit", layout: "archive", server, ...more }) as ExportFlags;
 
-/** What a pretended service says, and what it does with the connection then. */
+/** The answer of a fake service, and what it then does with the connection. */
 interface Printed {
   status?: number;
   headers?: Record<string, string>;
@@ -79,7 +79,7 @@ const json = (body: unknown, more: Omit<Printed, "text"> = {}): Printed => ({
 const stays = (text: string): Printed => ({ text, then: "stays" });
 const endOf = (body: unknown) => stays(`event: end\ndata: ${JSON.stringify(body)}\n\n`);
 
-Deno.test("a service that is started anew is followed on, and says so", async () => {
+Deno.test("following continues after a restart of the service, with a message", async () => {
   using bench = new Bench();
   const listen = { host: "127.0.0.1", port: freePort() };
   const first = await serveHttp(bench.app, listen);
@@ -103,7 +103,7 @@ Deno.test("a service that is started anew is followed on, and says so", async ()
 
 const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
 
-Deno.test("a stream that breaks is taken up after the last event that came", async () => {
+Deno.test("a broken stream is resumed after the last received event", async () => {
   const asked: unknown[] = [];
   const step = `event: step\nid: ${id}\ndata: {}\n\n`;
   await pretending((what, request) => {
@@ -132,7 +132,7 @@ Deno.test("without events the export is polled, not before Retry-After", async (
   }
 });
 
-Deno.test("a service that stays away is given up with the id, and what becomes of the export", async () => {
+Deno.test("following an unreachable service ends with the export's id and a hint about the export", async () => {
   const ways: [Printed, string, string][] = [
     [
       json({ detail: "The service is shutting down" }, { status: 503 }),
@@ -153,7 +153,7 @@ Deno.test("a service that stays away is given up with the id, and what becomes o
   }
 });
 
-Deno.test("a token with the scope write alone gets the missing scope and the export id", async () => {
+Deno.test("a token with only the write scope gets an error with the missing scope and the export id", async () => {
   const token = "correct-horse-battery-staple";
   const sha256 = createHash("sha256").update(token).digest("hex");
   const tokens = [{ name: "ci", sha256, tenants: ["default"], scopes: ["write" as const] }];
@@ -185,7 +185,7 @@ Deno.test("an export removed meanwhile is reported as removed", async () => {
   }
 });
 
-Deno.test("another program's answer gives no id to follow", async () => {
+Deno.test("an answer of another program than stella is not followed", async () => {
   await using server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     () => Response.json({ id: "../../metrics" }, { status: 202 }),
@@ -196,7 +196,7 @@ Deno.test("another program's answer gives no id to follow", async () => {
   });
 });
 
-Deno.test("a person who wants no more ends the following and not the export", async () => {
+Deno.test("an interrupt ends following and not the export", async () => {
   const whileReading = stays("retry: 2000\n\n");
   const whileWaiting = json({}, { status: 503 });
   for (const printed of [whileReading, whileWaiting]) {
@@ -223,7 +223,7 @@ Deno.test("an interrupt is handled even if the response arrives at the same mome
       const { host, stop } = person();
       const following = submitExport(flags(url), host, patience);
       await isAsked;
-      // The client's own turn is kept back, so that the answer is there when it has to stop.
+      // The client's event loop is blocked, so that the answer is there when it has to stop.
       for (const end = performance.now() + n; performance.now() < end;);
       stop.abort();
       await assert.rejects(following, { kind: "interrupted" });

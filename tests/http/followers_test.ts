@@ -1,6 +1,6 @@
 /**
- * How many may follow exports at once: who takes a place, who gives it back, and what is left for
- * other tenants.
+ * The limit of concurrent followers: when places are taken and released, and what is left for other
+ * tenants.
  */
 import assert from "node:assert/strict";
 import { Bench, config } from "./bench.ts";
@@ -14,7 +14,7 @@ function open(bench: Bench, id: string, method = "GET"): Promise<Response> {
   return Promise.resolve(bench.app.request(url, { method }));
 }
 
-/** Streams of the export until no more are given; the last answer is the refusal. */
+/** Opens streams of the export until one is refused; the last answer is the refusal. */
 async function fill(bench: Bench, id: string) {
   const streams: Response[] = [];
   for (;;) {
@@ -31,7 +31,7 @@ async function leave(streams: Response[]): Promise<void> {
 
 const alone = () => new Bench({ config: { ...config, tenants: ["default"] } });
 
-Deno.test("followers are limited, leave their place to others, and refusals are counted", async () => {
+Deno.test("followers are limited, release their places, and refusals are counted", async () => {
   using bench = alone();
   const id = enqueue(bench);
   const { streams, refused } = await fill(bench, id);
@@ -58,7 +58,7 @@ Deno.test("HEAD returns the headers and takes no follower's place", async () => 
   await leave(streams);
 });
 
-Deno.test("where there are several tenants, one leaves half of the places to the others", async () => {
+Deno.test("with several tenants, one tenant can take at most half of the places", async () => {
   using bench = new Bench();
   const [first, second] = [await fill(bench, enqueue(bench)), enqueue(bench, "lab")];
   assert.equal(first.streams.length, bench.feed.maxFollowers / 2);

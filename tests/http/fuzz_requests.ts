@@ -1,6 +1,5 @@
 /**
- * Requests that the description of the API leads to: right ones, odd ones, and all between; the
- * same each time for one seed.
+ * Valid and invalid requests generated from the OpenAPI description; the same for the same seed.
  */
 
 // deno-lint-ignore no-explicit-any -- a document
@@ -25,8 +24,7 @@ const oddTexts = [
 const oddValues = [null, true, -1, 0, 2 ** 53, 1e308, [], {}, [[]], { a: { b: null } }];
 
 /**
- * Numbers in [0, 1) by a linear congruence: no test needs better ones, and a failure can be
- * repeated.
+ * Numbers in [0, 1) by a linear congruential generator: reproducible, and good enough for tests.
  */
 export class Fuzz {
   #state: number;

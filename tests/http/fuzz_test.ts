@@ -1,4 +1,4 @@
-/** Requests by the thousand, made from /openapi.json, and every answer held to it. */
+/** Thousands of requests generated from /openapi.json, with every answer validated against it. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
@@ -9,7 +9,7 @@ import { isLong } from "../support/needs.ts";
 
 const requests = isLong ? 20_000 : 2_000;
 
-/** One export in each state, the finished one with its bundle, and ids that are nobody's. */
+/** One export in each state, the finished one with its bundle, and unknown ids. */
 async function exportsIn(bench: Bench): Promise<string[]> {
   const add = (tenant = "default") =>
     bench.queue.enqueue({ tenant, profile: "kit", request: {} }).job.id;
@@ -45,7 +45,7 @@ function schemaIn(description: Description, schema: Description): z.ZodType {
   return z.fromJSONSchema(JSON.parse(whole));
 }
 
-/** Holds answers to the description; schemas are made once. */
+/** Validates answers against the description; schemas are compiled once. */
 class AnswerChecker {
   readonly #schemas = new Map<string, z.ZodType>();
   /** `METHOD route` and how often each status came. */
@@ -93,7 +93,7 @@ class AnswerChecker {
   }
 }
 
-Deno.test(`${requests} requests that the description leads to: no 5xx, and every answer is as described`, async () => {
+Deno.test(`${requests} requests generated from the description: no answer is 5xx, and each matches it`, async () => {
   using bench = new Bench();
   const description = await (await bench.get("/openapi.json")).json();
   const ids = await exportsIn(bench);

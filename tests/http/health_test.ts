@@ -11,7 +11,7 @@ const state = (name: string, status: Status, output?: string): CheckState => ({
   ...(output === undefined ? {} : { output }),
 });
 
-Deno.test("liveness is one word with its media type", async () => {
+Deno.test("liveness answers one word with its media type", async () => {
   using bench = new Bench();
   const answer = await bench.get("/health/liveness");
   assert.equal(answer.headers.get("content-type"), "application/health+json");
@@ -24,7 +24,7 @@ Deno.test("liveness is one word with its media type", async () => {
   ]);
 });
 
-Deno.test("liveness shows what readiness found and does not follow it", async () => {
+Deno.test("liveness shows the readiness result but does not depend on it", async () => {
   using bench = new Bench();
   bench.checks = [state("storage:write", "fail", "EROFS"), state("registry", "pass")];
   assert.equal((await bench.get("/health/liveness")).status, 200);
@@ -36,7 +36,7 @@ Deno.test("liveness shows what readiness found and does not follow it", async ()
   );
 });
 
-Deno.test("readiness lists its checks, and its code follows the worst of them", async () => {
+Deno.test("readiness lists its checks, and its status is that of the worst one", async () => {
   using bench = new Bench();
   bench.checks = [state("storage:write", "pass"), state("registry:site", "warn", "timeout")];
   const ready = await bench.get("/health/readiness");
@@ -57,7 +57,7 @@ Deno.test("readiness lists its checks, and its code follows the worst of them", 
   );
 });
 
-Deno.test("checks can be left out by name, more than one too", async () => {
+Deno.test("one or several checks can be excluded by name", async () => {
   using bench = new Bench();
   bench.checks = [state("registry:site", "fail"), state("lock:held", "fail")];
   const code = async (query: string) => (await bench.get(`/health/readiness?${query}`)).status;
@@ -91,7 +91,7 @@ Deno.test("a caller without a token sees the status of each check, but not its r
   assert.equal(await text("/health/liveness"), '{"status":"fail"}');
 });
 
-Deno.test("readiness shows what was found here, and without paths to tokens", async () => {
+Deno.test("readiness shows results on this machine, and to tokens without paths", async () => {
   using bench = guarded();
   const seen = async (headers: Record<string, string> = {}) => {
     const texts = paths.map(async (path) => await (await bench.get(path, headers)).text());

@@ -1,6 +1,5 @@
 /**
- * What a person sees of exports: the table, one export, and the timeline from its end and as it
- * goes on.
+ * Terminal output about exports: the table, one export, the newest events and a followed timeline.
  */
 import assert from "node:assert/strict";
 import type { Host } from "../../src/cli/host.ts";
@@ -78,7 +77,7 @@ Deno.test("ages have one unit, durations two", () => {
   ]);
 });
 
-Deno.test("one export is shown with who asked for it, when it ran and what came of it", async () => {
+Deno.test("one export is shown with its requester, times and outcome", async () => {
   await serving(async (url, bench) => {
     const asked = { tenant: "default", profile: "kit", request: {}, trigger: "cli", actor: "ci" };
     const { job } = bench.queue.enqueue({ ...asked, trigger: "cli" });
@@ -131,7 +130,7 @@ function fill(bench: Bench) {
 
 const stagesOf = (text: string) => [...text.matchAll(/kit {2}(\w+)/g)].map(([, stage]) => stage);
 
-Deno.test("the newest events are in order of time, with a link to earlier ones", async () => {
+Deno.test("the newest events are listed in chronological order, with the command for earlier ones", async () => {
   await serving(async (url, bench) => {
     const { events, of } = fill(bench);
     const newest = { server: url, newest: true, limit: "2" };
@@ -179,7 +178,7 @@ function reader() {
   return { host, stop, until };
 }
 
-Deno.test("a timeline that is followed goes on until it is interrupted", async () => {
+Deno.test("timeline --follow runs until it is interrupted", async () => {
   await serving(async (url, bench) => {
     const { of } = fill(bench);
     const { host, stop, until } = reader();
@@ -195,7 +194,7 @@ Deno.test("a timeline that is followed goes on until it is interrupted", async (
   });
 });
 
-Deno.test("a timeline of one export is followed to its end, also after a retry", async () => {
+Deno.test("timeline --follow of one export ends with the export, also after a retry", async () => {
   await serving(async (url, bench) => {
     const { of } = fill(bench);
     bench.timeline.add(of, "failed");

@@ -13,7 +13,7 @@ const quick = {
   connectionsCheckingInterval: 25,
   maxHeaderSize: 2048,
 };
-/** A process that stands still for a moment must not make a client look slow. */
+/** A short pause of the process must not make a client look slow. */
 const networkBound = { ...quick, headersTimeout: 60_000, requestTimeout: 60_000 };
 const loopback = { host: "127.0.0.1", port: 0 };
 
@@ -42,7 +42,7 @@ async function raw({ url }: { url: string }, text: string): Promise<string> {
 const head = "Host: 127.0.0.1\r\nContent-Type: application/json\r\n";
 const post = `POST /v1/exports HTTP/1.1\r\n${head}`;
 
-Deno.test("the app is served on the port that was given, with its limits in force", async () => {
+Deno.test("the app is served on the given port with its limits applied", async () => {
   await serving(async (server) => {
     const answer = await fetch(`${server.url}/status`);
     assert.equal((await answer.json()).version, "0.1.0");
@@ -54,7 +54,7 @@ Deno.test("the app is served on the port that was given, with its limits in forc
   });
 });
 
-Deno.test("the app learns from the socket who asks", async () => {
+Deno.test("the app gets the client address from the socket", async () => {
   await serving(async (server, bench) => {
     bench.checks = [{ name: "storage:write", status: "fail", time: 0, output: "ENOENT" }];
     const ask = async (headers: Record<string, string>) =>
@@ -81,13 +81,13 @@ Deno.test("slow clients get 408 and are disconnected", async (t) => {
   }, quick);
 });
 
-Deno.test("the limits of the service, with the interval at which they are looked at, are below 10 s and 30 s", () => {
+Deno.test("the service's timeouts plus their check interval are below 10 s and 30 s", () => {
   const late = defaultLimits.connectionsCheckingInterval;
   assert.ok(defaultLimits.headersTimeout + late < 10_000);
   assert.ok(defaultLimits.requestTimeout + late < 30_000);
 });
 
-Deno.test("an idle connection is ended after its last answer", async () => {
+Deno.test("an idle connection is closed after its last answer", async () => {
   await serving(async (server) => {
     const answer = await raw(server, "GET /health/liveness HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
     assert.match(answer, /^HTTP\/1\.1 200 /);
@@ -123,7 +123,7 @@ Deno.test("a malformed request is refused once, without a second response", asyn
   });
 });
 
-Deno.test("a large body is refused before it is read, by its length and by what comes", async () => {
+Deno.test("a large body is refused by its declared length, or once it exceeds the limit", async () => {
   await serving(async (server, bench) => {
     const declared = await raw(server, `${post}Content-Length: 1000000000\r\n\r\n{`);
     assert.match(declared, /^HTTP\/1\.1 413 /);
@@ -153,7 +153,7 @@ Deno.test("a client that disconnects during its request body queues nothing and 
   });
 });
 
-Deno.test("closing ends what is idle at once and what is busy after its time", async () => {
+Deno.test("closing ends idle connections at once and busy ones after a grace period", async () => {
   const app = new Hono<{ Bindings: NodeBindings }>();
   const { promise, resolve } = Promise.withResolvers<Response>();
   const asked = Promise.withResolvers<void>();
@@ -179,7 +179,7 @@ Deno.test("a port in use is reported as such", async () => {
   });
 });
 
-Deno.test("an address that this machine does not have is a wrong command line", async () => {
+Deno.test("an address that this machine does not have is a usage error", async () => {
   const listen = { host: "192.0.2.1", port: 0 };
   await assert.rejects(serveHttp(new Hono<{ Bindings: NodeBindings }>(), listen), {
     kind: "usage",
@@ -187,7 +187,7 @@ Deno.test("an address that this machine does not have is a wrong command line", 
   });
 });
 
-Deno.test("nothing is served if the runtime binds another address than requested", async () => {
+Deno.test("the server stops if the runtime binds another address than requested", async () => {
   const elsewhere = `127.0.0.2:${freePort()}`;
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "-q", "--no-check", join(root, "tests/service/serve_elsewhere.ts")],

@@ -1,4 +1,4 @@
-/** What there is too much of is refused, with the time after which it may be asked again. */
+/** Requests above a limit are refused with Retry-After. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { serveHttp } from "../../src/http/http_server.ts";
@@ -8,7 +8,7 @@ const limited = (more: Partial<typeof config.service>) => ({
   config: { ...config, service: { ...config.service, ...more } },
 });
 
-/** A request whose body comes when the test says so. */
+/** A request whose body is sent when the test resolves it. */
 function slowPost(bench: Bench) {
   const { promise: arrives, resolve } = Promise.withResolvers<void>();
   const body = new ReadableStream({
@@ -88,7 +88,7 @@ Deno.test("request bodies that never arrive block no other tenant, on real socke
       }),
     );
     assert.deepEqual(new Set(listed), new Set([200]));
-    // Whoever is refused does not keep the connection, whose body would come some time.
+    // The connection of a refused request is closed, because its body may still arrive.
     let printed = "";
     for await (const bytes of open.at(-1)!.readable) printed += new TextDecoder().decode(bytes);
     assert.match(printed, /^HTTP\/1\.1 503 /);
@@ -110,7 +110,7 @@ Deno.test("a failed request releases its place", async () => {
   assert.deepEqual(bench.refusals, []);
 });
 
-Deno.test("a tenant with a full queue gets 429, other tenants and repeated requests do not", async () => {
+Deno.test("a tenant with a full queue gets 429; other tenants and repeated requests are accepted", async () => {
   using bench = new Bench(limited({ maxQueued: 2 }));
   const key = { "idempotency-key": "nightly" };
   const first = await (await bench.post({ profile: "kit" }, key)).json();
@@ -127,7 +127,7 @@ Deno.test("a tenant with a full queue gets 429, other tenants and repeated reque
   assert.deepEqual([bench.queue.figures().queued, bench.faults], [3, []]);
 });
 
-Deno.test("a failed export is not queued again behind a full queue", async () => {
+Deno.test("a failed export is not retried while the queue is full", async () => {
   using bench = new Bench(limited({ maxQueued: 1 }));
   const { id } = await (await bench.post({ profile: "kit" })).json();
   bench.queue.cancel(id);

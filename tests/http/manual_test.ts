@@ -7,7 +7,7 @@ Deno.test("the binary carries every page of the manual", () => {
   assert.deepEqual(pages.map(({ name }) => name).sort(), pageNames());
 });
 
-Deno.test("the manual is served without a token, and every link in it leads somewhere", async () => {
+Deno.test("the manual is served without a token, and every link in it resolves", async () => {
   using bench = new Bench();
   const seen = new Map<string, string>();
   const open = ["/docs"];
@@ -36,14 +36,14 @@ Deno.test("the manual is served without a token, and every link in it leads some
   }
 });
 
-Deno.test("a page that the manual does not have is not found", async () => {
+Deno.test("an unknown page of the manual is 404", async () => {
   using bench = new Bench();
   for (const name of ["nothing", "format.md", "..%2fformat", "constructor"]) {
     assert.equal((await bench.get(`/docs/${name}`)).status, 404, name);
   }
 });
 
-Deno.test("a picture may have a style, and nothing else", async () => {
+Deno.test("the content security policy allows pictures only styles", async () => {
   using bench = new Bench();
   const answer = await bench.get("/docs/overview.svg");
   assert.match(await answer.text(), /^<svg /);

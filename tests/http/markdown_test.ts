@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { renderMarkdown } from "../../src/http/markdown.ts";
 
 const cases: [string, string, string][] = [
-  ["a heading has an address", "## Key metrics", '<h2 id="key-metrics">Key metrics</h2>'],
-  ["a code span holds no marks", "`**a** <b>`", "<p><code>**a** &lt;b&gt;</code></p>"],
+  ["a heading has an anchor", "## Key metrics", '<h2 id="key-metrics">Key metrics</h2>'],
+  ["marks in a code span are text", "`**a** <b>`", "<p><code>**a** &lt;b&gt;</code></p>"],
   [
     "a table scrolls in a frame of its own",
     "| a |\n| - |\n| `x\\|y` |",
@@ -21,7 +21,7 @@ for (const [what, text, html] of cases) {
   Deno.test(`markdown: ${what}`, () => assert.equal(renderMarkdown(text).trim(), html));
 }
 
-Deno.test("text is escaped in every place of a page", () => {
+Deno.test("text is escaped everywhere in a page", () => {
   const evil = `<img src=x onerror="a()">&`;
   const places = [evil, `# ${evil}`, `- ${evil}`, `| ${evil} |\n|-|\n| ${evil} |`, `\`${evil}\``];
   for (const place of [...places, "```\n" + evil + "\n```", `**${evil}** _${evil}_`]) {
@@ -40,7 +40,7 @@ Deno.test("a name with a page of its own becomes a link, in text and in code", (
   );
 });
 
-Deno.test("links and pictures lead where the addresses say, and nowhere else", () => {
+Deno.test("links and pictures are rewritten only to the given addresses", () => {
   const addresses = {
     addressOf: (href: string) => href === "a.md" ? "/docs/a" : undefined,
     pictureOf: (href: string) => href === "p.svg" ? "/docs/p.svg" : undefined,

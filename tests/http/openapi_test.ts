@@ -1,7 +1,4 @@
-/**
- * /openapi.json against the standard, against the routes of the app, and against what the app
- * answers.
- */
+/** /openapi.json checked against the standard, the app's routes and the app's answers. */
 import assert from "node:assert/strict";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import * as z from "zod";
@@ -22,7 +19,7 @@ Deno.test("the description is a valid OpenAPI 3.1 document", async () => {
   assert.equal(result.valid, true);
 });
 
-Deno.test("it describes every route of the API, and no other", async () => {
+Deno.test("the description has every route of the API and no other", async () => {
   using bench = new Bench();
   const { paths } = await description(bench);
   const described = Object.entries<object>(paths).flatMap(([path, methods]) =>
@@ -34,12 +31,12 @@ Deno.test("it describes every route of the API, and no other", async () => {
   assert.deepEqual(described.toSorted(), [...new Set(routes)].toSorted());
 });
 
-Deno.test("it names no profile and no tenant of this site", async () => {
+Deno.test("the description has no profile or tenant names of this site", async () => {
   using bench = new Bench();
   assert.doesNotMatch(JSON.stringify(await description(bench)), /advisories|secret-path|"lab"/);
 });
 
-Deno.test("an export is answered as the description says", async () => {
+Deno.test("the answer about an export matches the description", async () => {
   using bench = new Bench();
   const { components, paths } = await description(bench);
   const body = await (await bench.post({ profile: "kit" })).json();

@@ -46,7 +46,7 @@ class Bench {
   }
 }
 
-Deno.test("the start waits for the first round, and a failure in it counts at once", async () => {
+Deno.test("the start waits for the first round of checks, and a failure in it counts at once", async () => {
   using bench = new Bench([
     check("a", () => ({ status: "pass" })),
     check("b", () => {
@@ -64,12 +64,12 @@ Deno.test("the start waits for the first round, and a failure in it counts at on
   });
 });
 
-Deno.test("before the first round nothing is ready", () => {
+Deno.test("the service is not ready before the first round of checks", () => {
   using bench = new Bench([]);
   assert.equal(bench.readiness.report().status, "fail");
 });
 
-Deno.test("a thousand requests cause no probe", async () => {
+Deno.test("readiness requests run no probes", async () => {
   let probes = 0;
   using bench = new Bench([check("a", () => {
     probes++;
@@ -80,7 +80,7 @@ Deno.test("a thousand requests cause no probe", async () => {
   assert.equal(probes, 1);
 });
 
-Deno.test("two failures in a row take it out, one success brings it back", async () => {
+Deno.test("two consecutive failures make a check fail, one success makes it pass", async () => {
   const results: CheckResult[] = (["pass", "fail", "pass", "fail", "fail", "pass"] as const)
     .map((status) => ({ status, output: status }));
   const seen: string[] = [];
@@ -116,13 +116,13 @@ Deno.test("a check that exceeds its time fails as timed out and is aborted", asy
   assert.equal(asked?.aborted, true);
 });
 
-Deno.test("a warning leaves it ready and shows", async () => {
+Deno.test("a warning is shown and leaves the service ready", async () => {
   using bench = new Bench([check("a", () => ({ status: "warn" }))]);
   await bench.readiness.start();
   assert.equal(bench.readiness.report().status, "warn");
 });
 
-Deno.test("a stop shows at once, without a round", async () => {
+Deno.test("a stopping service is not ready at once, without another round", async () => {
   using bench = new Bench([check("a", () => ({ status: "pass" }))]);
   await bench.readiness.start();
   assert.equal(bench.readiness.report().status, "pass");
@@ -131,7 +131,7 @@ Deno.test("a stop shows at once, without a round", async () => {
   assert.equal(bench.rounds.length, 1);
 });
 
-Deno.test("results that are too old count for nothing", async () => {
+Deno.test("outdated results make the service not ready", async () => {
   using bench = new Bench([check("a", () => ({ status: "pass" }))]);
   await bench.readiness.start();
   bench.elapsed = 30_000;
@@ -140,7 +140,7 @@ Deno.test("results that are too old count for nothing", async () => {
   assert.deepEqual(bench.words(), ["a pass", "drain pass", "checks:age fail"]);
 });
 
-Deno.test("checks are left out by name or by component", async () => {
+Deno.test("checks are excluded by name or by component", async () => {
   const failing = () => ({ status: "fail" as const });
   using bench = new Bench([check("registry:a", failing), check("registry:b", failing)]);
   await bench.readiness.start();
@@ -166,7 +166,7 @@ Deno.test("liveness fails if the event loop is blocked or a worker is silent", (
   }
 });
 
-Deno.test("a first failure is looked at again at once, not after a whole interval", async () => {
+Deno.test("a first failure is checked again at once, not after a whole interval", async () => {
   const seen: (string | undefined)[] = [];
   const changes = new Changes();
   const readiness = new Readiness({

@@ -1,4 +1,4 @@
-/** A certificate that is renewed under a running service, and one that ends. */
+/** A certificate that is renewed while the service runs, and one that expires. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ function makePair(directory: string, name: string): void {
   Deno.chmodSync(join(directory, "tls.key"), 0o640);
 }
 
-/** Who the service says it is to a new connection. */
+/** The certificate that a new connection gets. */
 async function nameOf({ url }: Service): Promise<unknown> {
   const { hostname: host, port } = new URL(url);
   const socket = tls.connect({ host, port: Number(port), rejectUnauthorized: false });
@@ -26,7 +26,7 @@ async function nameOf({ url }: Service): Promise<unknown> {
   return subject.CN;
 }
 
-/** Hangs up and waits until the log has the event. */
+/** Sends SIGHUP and waits until the log has the event. */
 async function hangUp(service: Service, event: string): Promise<void> {
   service.child.kill("SIGHUP");
   await service.logged(new RegExp(`"event":"${event}"`));
@@ -34,7 +34,7 @@ async function hangUp(service: Service, event: string): Promise<void> {
 
 Deno.test(requiring(
   ["openssl"],
-  "a hang-up shows the renewed certificate, or keeps the one that worked",
+  "SIGHUP loads the renewed certificate, or keeps the old one if the new one is invalid",
   async () => {
     using home = new Home();
     makePair(home.path, "first");
@@ -66,7 +66,7 @@ Deno.test("SIGHUP does not stop the service", async () => {
 
 Deno.test(requiring(
   ["openssl"],
-  "a certificate that ends soon is a warning, one that ended a failure",
+  "a certificate that expires soon is a warning, an expired one a failure",
   async () => {
     const directory = Deno.makeTempDirSync({ prefix: "stella-renew-" });
     try {

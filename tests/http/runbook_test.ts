@@ -11,7 +11,7 @@ const { groups } = parse(readFileSync(new URL("export-center.rules.yml", dashboa
 };
 const alerts = groups.flatMap((group) => group.rules).flatMap((rule) => rule.alert ?? []);
 
-Deno.test("every alert of the rules has its page, with what it means, what to look at and what to do", async () => {
+Deno.test("every alert has a runbook page with its meaning, diagnosis and remedy", async () => {
   using bench = new Bench();
   assert.ok(alerts.length >= 16);
   for (const alert of alerts) {
@@ -26,7 +26,7 @@ Deno.test("every alert of the rules has its page, with what it means, what to lo
   }
 });
 
-Deno.test("the whole runbook has every heading, and links that lead somewhere", async () => {
+Deno.test("the whole runbook has every heading, and its links resolve", async () => {
   using bench = new Bench();
   const html = await (await bench.get("/runbook")).text();
   const text = runbook.replaceAll(/^( *)```[^]*?^\1```$/gm, "");
@@ -41,7 +41,7 @@ Deno.test("the whole runbook has every heading, and links that lead somewhere", 
   assert.equal(html.match(/<pre>/g)?.length, (blocks ?? 0) + 1, "every box is a box");
 });
 
-Deno.test("the pages let nothing through but their own style", async () => {
+Deno.test("the pages' content security policy allows only their own style", async () => {
   using bench = new Bench();
   for (const path of ["/runbook", "/runbook/ExportCenterDown", "/docs", "/docs/format"]) {
     const answer = await bench.get(path);

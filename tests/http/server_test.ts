@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Bench } from "./bench.ts";
 
-Deno.test("status tells the build and what is switched on, and no path", async () => {
+Deno.test("status has the build and the enabled features, and no path", async () => {
   using bench = new Bench();
   const answer = await bench.get("/status");
   const text = await answer.text();
@@ -17,7 +17,7 @@ Deno.test("status tells the build and what is switched on, and no path", async (
   assert.doesNotMatch(text, /secret-path/);
 });
 
-Deno.test("status tells the digest of the binary, where it runs as one", async () => {
+Deno.test("status has the digest of the binary if the service runs as one", async () => {
   const sha256 = "a".repeat(64);
   const binaryOf = async (binary?: Promise<string | undefined>) => {
     using bench = new Bench(binary === undefined ? {} : { binary });
@@ -28,7 +28,7 @@ Deno.test("status tells the digest of the binary, where it runs as one", async (
   assert.equal(await binaryOf(), undefined);
 });
 
-Deno.test("profiles are named with what a caller can know, and no path", async () => {
+Deno.test("profiles are listed with their public fields, without paths", async () => {
   using bench = new Bench();
   const text = await (await bench.get("/v1/profiles")).text();
   assert.deepEqual(JSON.parse(text), {
@@ -41,7 +41,7 @@ Deno.test("profiles are named with what a caller can know, and no path", async (
   assert.doesNotMatch(text, /secret-path/);
 });
 
-Deno.test("metrics come with the content type of their writer", async () => {
+Deno.test("metrics are sent with the content type of their format", async () => {
   using bench = new Bench();
   const answer = await bench.get("/metrics");
   assert.deepEqual([answer.headers.get("content-type"), await answer.text()], [
@@ -50,7 +50,7 @@ Deno.test("metrics come with the content type of their writer", async () => {
   ]);
 });
 
-Deno.test("every answer carries the headers that keep a browser out, refusals too", async () => {
+Deno.test("every answer has the security headers, refusals too", async () => {
   using bench = new Bench();
   for (const path of ["/status", "/metrics", "/health/liveness", "/nothing", "/v1/exports?x=y"]) {
     const { headers } = await bench.get(path);
@@ -61,7 +61,7 @@ Deno.test("every answer carries the headers that keep a browser out, refusals to
   }
 });
 
-Deno.test("an unknown path is 404, a known one asked otherwise 405 with what it allows", async () => {
+Deno.test("an unknown path is 404, another method on a known one is 405 with Allow", async () => {
   using bench = new Bench();
   const unknown = await bench.get("/v1/nothing");
   assert.equal(unknown.status, 404);
@@ -83,7 +83,7 @@ Deno.test("an unknown path is 404, a known one asked otherwise 405 with what it 
   }
 });
 
-Deno.test("HEAD is GET without its body", async () => {
+Deno.test("HEAD answers as GET without a body", async () => {
   using bench = new Bench();
   for (const path of ["/status", "/health/liveness", "/health/readiness", "/v1/exports"]) {
     const answer = await bench.app.request(`http://localhost${path}`, { method: "HEAD" });
@@ -91,7 +91,7 @@ Deno.test("HEAD is GET without its body", async () => {
   }
 });
 
-Deno.test("only names of this machine are served, by Host or by an absolute target", async () => {
+Deno.test("only the service's own names are accepted in Host or an absolute target", async () => {
   using bench = new Bench();
   const status = async (url: string, headers: Record<string, string> = {}) =>
     (await bench.app.request(url, { headers })).status;
@@ -110,7 +110,7 @@ Deno.test("only names of this machine are served, by Host or by an absolute targ
   assert.ok((await long.text()).length < 500, "no more of it than a name can have");
 });
 
-Deno.test("pages of another origin are not answered", async () => {
+Deno.test("requests of another origin are refused", async () => {
   using bench = new Bench();
   for (const origin of ["https://evil.example", "null", "http://localhost.evil.example", "x"]) {
     assert.equal((await bench.post({ profile: "kit" }, { origin })).status, 403, origin);
@@ -119,7 +119,7 @@ Deno.test("pages of another origin are not answered", async () => {
   assert.equal((await bench.get("/status", { origin: "http://localhost:8420" })).status, 200);
 });
 
-Deno.test("two Host headers and a hundred and one headers are refused", async () => {
+Deno.test("two Host headers and more than a hundred headers are refused", async () => {
   using bench = new Bench();
   const ask = async (rawHeaders: string[]) =>
     (await bench.app.request("http://127.0.0.1/status", {}, { incoming: { rawHeaders } })).status;

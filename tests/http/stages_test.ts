@@ -7,10 +7,12 @@ import { untilFile } from "../support/changes.ts";
 import { isLong } from "../support/needs.ts";
 
 const all = ["plan", "read", "sign", "verify", "store", "published"];
-/** Each takes a few starts of the service: without STELLA_TEST_LONG one of each half. */
+/**
+ * Each needs several starts of the service: without STELLA_TEST_LONG only one of each half runs.
+ */
 const stages = isLong ? all : ["read", "store"];
 
-/** A home whose profiles stand still for a moment at their stage, and then go on to a directory. */
+/** A home whose profiles pause at their stage and then publish to a directory. */
 function stagedHome(): Home {
   const home = new Home();
   Deno.mkdirSync(join(home.path, "in"));
@@ -24,14 +26,14 @@ function stagedHome(): Home {
   return home;
 }
 
-/** Whether exports go on from where they stand. */
+/** Whether paused exports continue. */
 function letGo(home: Home, isSo: boolean): void {
   const path = join(home.state, "go");
   if (isSo) writeFileSync(path, "");
   else rmSync(path, { force: true });
 }
 
-/** Asks for an export and waits until it stands still. */
+/** Requests an export and waits until it pauses. */
 async function standing(home: Home, service: Service, stage: string): Promise<string> {
   letGo(home, false);
   const id = await service.enqueue(`at-${stage}`);
@@ -41,13 +43,13 @@ async function standing(home: Home, service: Service, stage: string): Promise<st
   return id;
 }
 
-/** How often this export did so, by what each run of it noted. */
+/** How often this export did so, by the notes of its runs. */
 function count(home: Home, what: string, id: string): number {
   const lines = readFileSync(join(home.state, "runs.log"), "utf8").split("\n");
   return lines.filter((line) => line.startsWith(what) && line.endsWith(id)).length;
 }
 
-/** The digest of what is stored, published and reported; the three are one. */
+/** The digest of the stored, published and reported bundle, which must be equal. */
 async function digestOf(home: Home, service: Service, id: string, stage: string) {
   const job = await service.until(id, "succeeded", "failed", "cancelled");
   assert.equal(job.state, "succeeded", JSON.stringify(job.error));
@@ -65,7 +67,7 @@ function nothingLeft(home: Home, stage: string): void {
   assert.deepEqual(odd, []);
 }
 
-Deno.test("SIGTERM at each stage: not ready at once, no new export, the running one ends once, exit 0, none lost", async () => {
+Deno.test("SIGTERM at each stage: the service is not ready, takes no export, ends the running one once and exits 0", async () => {
   using home = stagedHome();
   let waiting: string | undefined;
   let service = await home.start();
@@ -75,7 +77,7 @@ Deno.test("SIGTERM at each stage: not ready at once, no new export, the running 
       const id = await standing(home, service, stage);
       waiting = await service.enqueue("quick");
       service.child.kill("SIGTERM");
-      // While the export stands still: once it had ended there would be no answer any more.
+      // While the export is paused: after its end the service no longer answers.
       await service.logged(/"event":"service\.stopping"/);
       const ready = await service.get("/health/readiness");
       assert.deepEqual([ready.status, ready.body.checks.drain[0].status], [503, "fail"]);
@@ -94,7 +96,7 @@ Deno.test("SIGTERM at each stage: not ready at once, no new export, the running 
   }
 });
 
-Deno.test("a second SIGTERM at each stage ends the service at once, and the next start makes the very same bundle", async () => {
+Deno.test("a second SIGTERM at each stage ends the service at once, and the next start makes the same bundle", async () => {
   using home = stagedHome();
   let service = await home.start();
   try {
@@ -106,7 +108,7 @@ Deno.test("a second SIGTERM at each stage ends the service at once, and the next
       service.child.kill("SIGTERM");
       await service.logged(/"event":"service\.stopping"/);
       service.child.kill("SIGTERM");
-      // One that waited for the export, which stands still, would end with 0.
+      // A service that waited for the paused export would exit with 0.
       assert.equal((await service.child.status).code, 130, stage);
       assert.equal(count(home, "end", id), 0, "it was in the middle");
       letGo(home, true);
@@ -120,7 +122,7 @@ Deno.test("a second SIGTERM at each stage ends the service at once, and the next
   }
 });
 
-Deno.test("an export that outlives the drain goes back to the queue as if that attempt had not been", async () => {
+Deno.test("an export that outlives the drain is queued again, and the attempt does not count", async () => {
   using home = stagedHome();
   const service = await home.startWith({ drain: 50 });
   try {

@@ -1,4 +1,4 @@
-/** `/status` and `stella status` by the program: who sees what. */
+/** What `/status` and `stella status` show to whom. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -23,7 +23,7 @@ Deno.test("status shows paths and configuration with a token, and only features 
   try {
     const tokenFile = join(home.path, "token");
     Deno.writeTextFileSync(tokenFile, token, { mode: 0o600 });
-    // What is in force is what was read, whatever stands there now.
+    // The configuration in use is the one that was loaded, whatever the file holds now.
     home.configure("version: 1\n");
     const known = await showStatus(undefined, { server: service.url, tokenFile }, host);
     assert.match(known.text, new RegExp(`^  state     ${home.state}$`, "m"));

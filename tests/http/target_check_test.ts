@@ -25,7 +25,7 @@ async function run(one: Profile, tenants = ["a", "b"]) {
   return await Promise.all(checks.map(async ({ name, run }) => ({ name, ...await run(signal) })));
 }
 
-Deno.test("a target directory with room passes, and one that is not there yet", async () => {
+Deno.test("a target directory with free space passes, and so does one that does not exist yet", async () => {
   await inDirectory(async (path) => {
     for (const directory of [path, join(path, "new/below"), join(path, "{tenant}")]) {
       assert.deepEqual(await run(profile([{ directory }])), [{
@@ -37,7 +37,7 @@ Deno.test("a target directory with room passes, and one that is not there yet", 
   });
 });
 
-Deno.test("a target with a file in its place warns by its path, for each tenant that it has", async () => {
+Deno.test("a target whose path is a file is a warning with the path, for each of its tenants", async () => {
   await inDirectory(async (path) => {
     writeFileSync(join(path, "a"), "in the way");
     mkdirSync(join(path, "b"));

@@ -19,7 +19,7 @@ function fill(bench: Bench) {
   };
 }
 
-Deno.test("the timeline of an export, oldest first, page by page", async () => {
+Deno.test("the timeline of an export is paged, oldest first", async () => {
   using bench = new Bench();
   const { own, events } = fill(bench);
   const first = await (await bench.get(`/v1/timeline?exportId=${own.exportId}&limit=2`)).json();
@@ -44,7 +44,7 @@ Deno.test("the timeline of an export, oldest first, page by page", async () => {
   assert.deepEqual(one, second.items[0]);
 });
 
-Deno.test("the newest events first, page by page", async () => {
+Deno.test("the timeline is paged, newest first, on request", async () => {
   using bench = new Bench();
   const { events } = fill(bench);
   const ask = async (query: string) => {
@@ -56,7 +56,7 @@ Deno.test("the newest events first, page by page", async () => {
   assert.deepEqual(await ask(`&after=${events[1]!.id}`), [["read"], null]);
 });
 
-Deno.test("an event or export of another tenant gets exactly the answer of one that does not exist", async () => {
+Deno.test("an event or export of another tenant gets the same answer as an unknown one", async () => {
   using bench = new Bench();
   const { foreign, foreignEvent, events } = fill(bench);
   const pairs: [string, string, number][] = [
@@ -81,7 +81,7 @@ Deno.test("an event or export of another tenant gets exactly the answer of one t
   assert.deepEqual(lab.items.map((one: { id: string }) => one.id), [foreignEvent.id]);
 });
 
-Deno.test("malformed ids and parameters are 400 and say which", async () => {
+Deno.test("malformed ids and parameters are 400 and are named", async () => {
   using bench = new Bench();
   fill(bench);
   const cases: [string, string][] = [
@@ -119,7 +119,7 @@ Deno.test("status shows whether the site is sealed and the number of refused con
   assert.deepEqual([egress, features.sealed], [{ sealed: false, refused: 3 }, false]);
 });
 
-Deno.test("a token reads its own tenants, and learns of no other by its token either", async () => {
+Deno.test("a token reads the events of its own tenants only", async () => {
   const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
   const token = (name: string, tenants: string[], scopes: ("read" | "write")[]) => ({
     name,

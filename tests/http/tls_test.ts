@@ -31,7 +31,7 @@ const host = {
 
 Deno.test(requiring(
   ["openssl"],
-  "the service is reached by its certificate, and by nobody who does not trust it",
+  "clients that trust the service's certificate connect, and others do not",
   async () => {
     using bench = new Bench();
     const pair = makePair(bench.directory, "a");
@@ -60,7 +60,7 @@ Deno.test(requiring(
 Deno.test(
   requiring(
     ["openssl"],
-    "a key that everybody can read, another key, and no key are refused",
+    "a key readable by everybody, a key of another certificate and a missing key are refused",
     () => {
       using bench = new Bench();
       const [one, two] = [makePair(bench.directory, "a"), makePair(bench.directory, "b")];

@@ -6,10 +6,10 @@ import { Home, type Service, type Shown } from "../support/service_process.ts";
 
 const day = 86_400_000;
 
-/** Names that the program of the test takes for real exports: of a stage that none has. */
+/** Profile names that make service_program.ts run a real export, without a pause. */
 const profiles = { "at-never": "", "at-nothing": ", whenUnchanged: export" };
 
-/** Starts the service `days` later, and waits for the exports that were due; then stops it. */
+/** Starts the service `days` later, waits for the exports that were due, and stops it. */
 async function afterDays(
   home: Home,
   days: number,
@@ -60,7 +60,7 @@ function storedIn(home: Home, profile = "at-never"): string[] {
   return [...Deno.readDirSync(place)].map(({ name }) => name).toSorted();
 }
 
-Deno.test("scheduled exports that find nothing new store no second copy, and keep the one they confirm", async (t) => {
+Deno.test("unchanged scheduled exports store no second copy and keep the confirmed bundle", async (t) => {
   using home = scheduled();
   await begin(home);
   const first = await afterDays(home, 1);
@@ -90,7 +90,7 @@ Deno.test("scheduled exports that find nothing new store no second copy, and kee
     assert.deepEqual(storedIn(home), [first.id]);
   });
   await t.step(
-    "what has changed is stored, and what somebody asks for, changed or not",
+    "changed bundles and manual exports are stored",
     async () => {
       writeFileSync(join(home.path, "in/a.txt"), "changed\n");
       const last = await afterDays(home, 5, async (service) => {

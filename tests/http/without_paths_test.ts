@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { shownError, withoutPaths } from "../../src/http/without_paths.ts";
 
-Deno.test("only the last part of a path of this machine is left in a message", () => {
+Deno.test("paths of this machine are shortened to their last part in messages", () => {
   const cases: [string, string][] = [
     ['Cannot read "/etc/stella/secrets/hmac key"', 'Cannot read "hmac key"'],
     ["ENOENT: no such file or directory, lstat '/srv/osv/a.json'", "lstat 'a.json'"],
@@ -18,7 +18,7 @@ Deno.test("only the last part of a path of this machine is left in a message", (
   for (const [text] of cases) assert.doesNotMatch(withoutPaths(text), /srv|etc|var/, text);
 });
 
-Deno.test("text that is not a local path stays", () => {
+Deno.test("text that is not a local path is kept", () => {
   const texts = [
     'Cannot push to "https://registry.site:5000/v2/exports/a": 403',
     "oci://registry.site:5000/exports/a:latest",
