@@ -51,7 +51,7 @@ const files = [
   "verify.sh",
 ];
 
-Deno.test("keys fetch gets a service's key; --server with --manifest and pull get its bundles", () =>
+Deno.test("keys show --server gets a service's key; --server with --manifest and pull get its bundles", () =>
   served(async (there, here, service) => {
     const key = ["keys", "show", "--public", "--server", service.url];
     assert.equal((await here.json(key)).exit, 16, "the first export makes the key");

@@ -16,7 +16,7 @@ function inDirectory(body: (directory: string) => void): void {
   }
 }
 
-Deno.test("the running program is called stella, others keep their names", () => {
+Deno.test("the running program is packed as stella, others keep their names", () => {
   assert.deepEqual(programsOf(undefined), []);
   assert.deepEqual(programsOf("/usr/bin/s2", ["dist/stella.exe", "/b/stella-arm"]), [
     { name: "stella", path: "/usr/bin/s2" },
@@ -25,7 +25,7 @@ Deno.test("the running program is called stella, others keep their names", () =>
   ]);
 });
 
-Deno.test("a carried program is the same bytes, may be run, and is described", () => {
+Deno.test("a carried program has the same bytes, is executable and is described", () => {
   inDirectory((directory) => {
     const bytes = new Uint8Array(2_500_000).fill(7); // more than two pieces
     writeFileSync(`${directory}/from`, bytes, { mode: 0o600 });

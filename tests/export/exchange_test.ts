@@ -1,7 +1,7 @@
 /**
- * A directory of a source is exchanged for a link, again and again, while it is exported: nothing
- * of what the link leads to may be in a bundle. A few hundred exchanges here; ten thousand and more
- * with STELLA_TEST_LONG.
+ * A directory of a source is exchanged for a link repeatedly during an export: nothing below the
+ * link's target may be in a bundle. A few hundred exchanges; ten thousand and more with
+ * STELLA_TEST_LONG.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync } from "node:fs";
@@ -24,12 +24,12 @@ const mainUrl = new URL("../../main.ts", import.meta.url).href;
 const workers = chunkWorkers({ mainUrl, stop: new AbortController().signal });
 
 const names = ["credentials.json", "hmac.key", "signing.key"];
-/** The same length everywhere, so that no size tells the one from the other. */
+/** The same length everywhere, so that the size does not distinguish them. */
 const contents = { own: "what is packed", foreign: "FOREIGN CONTENT", secret: "SECRET CONTENT!" };
 
 /**
- * A source with the directory `d`, and the same names and times at the places that a link may lead
- * to.
+ * A source with the directory `d`, and the same names and times at the possible targets of the
+ * link.
  */
 function writePlaces(root: string): void {
   const files: Record<string, string> = {};
@@ -75,7 +75,7 @@ async function packOnce(root: string, pool: ChunkPool, tally: Tally): Promise<vo
 async function attack(root: string, args: readonly string[], pool: ChunkPool): Promise<Tally> {
   const tally = { exchanges: 0, packed: 0, refused: 0 };
   const [program = "", kind = "", target = ""] = args;
-  // An attacker that comes too early or too late every time proves nothing.
+  // If the attacker was always too early or too late, the run proves nothing.
   for (let seed = 1; tally.exchanges < wanted || tally.refused === 0; seed++) {
     assert.ok(seed < 1_000, JSON.stringify(tally));
     rmSync(join(root, "aside"), { force: true });
@@ -99,7 +99,7 @@ async function attack(root: string, args: readonly string[], pool: ChunkPool): P
 
 Deno.test(requiring(
   ["cc"],
-  "a directory exchanged for a link while it is packed: nothing foreign is packed",
+  "no file outside the source is packed when a directory is exchanged for a link",
   async (t) => {
     await withExchanger(async (program) => {
       // Not below /dev: workers may not read there.

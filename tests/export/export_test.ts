@@ -31,7 +31,7 @@ const forms: [string, Changes, string[]][] = [
   ["directory", { layout: "directory" }, ["payload"]],
 ];
 
-Deno.test("an export of each form is verified, and holds what its report and manifest say", async () => {
+Deno.test("an export of each form verifies and contains what its report and manifest list", async () => {
   for (const [form, options, payload] of forms) {
     await withDirectory(async (root) => {
       writeFiles(root, tree);
@@ -87,7 +87,7 @@ Deno.test("the statement names the sources by prefix or number, never by a local
   });
 });
 
-Deno.test("the program is carried along, executable, and listed", async () => {
+Deno.test("the program is packed, executable and listed", async () => {
   await withDirectory(async (root) => {
     writeFiles(root, { ...tree, "bin": "\x7fELF" });
     await run(join(root, "out"), join(root, "in"), {
@@ -100,7 +100,7 @@ Deno.test("the program is carried along, executable, and listed", async () => {
   });
 });
 
-Deno.test("created: the epoch that was given, else the newest input's time", async () => {
+Deno.test("created is SOURCE_DATE_EPOCH, else the newest input's time", async () => {
   await withDirectory((root) => {
     writeFiles(root, tree);
     const created = (created: number | "newest" = "newest") =>
@@ -146,7 +146,7 @@ Deno.test("an output in its own input is refused, however the path is written", 
   });
 });
 
-Deno.test("progress: plan, read up to all bytes, sign, store", async () => {
+Deno.test("progress reports plan, read up to all bytes, sign and store", async () => {
   await withDirectory(async (root) => {
     writeFiles(root, tree);
     const calls: [string, number, number][] = [];
@@ -164,7 +164,7 @@ Deno.test("progress: plan, read up to all bytes, sign, store", async () => {
   });
 });
 
-Deno.test("an export that is stopped leaves the directory as it was", async () => {
+Deno.test("an aborted export leaves the directory as it was", async () => {
   await withDirectory(async (root) => {
     writeFiles(root, { ...tree, "in/big": "x".repeat(1000) });
     const out = join(root, "out");

@@ -1,4 +1,4 @@
-/** What a registry may do while blobs are packed: the bundle is right, or there is none. */
+/** Registry faults while blobs are packed: the bundle is right, or there is none. */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -39,7 +39,7 @@ function faultTest(name: string, body: (scene: Scene) => Promise<void>): void {
 
 const layer = ({ blobs }: MadeImage) => new RegExp(`^GET .*/blobs/${blobs[1]}$`);
 
-/** Answers with `change` of the blob's true bytes. */
+/** Answers with the blob's bytes after `change`. */
 function altered(
   { registry, image }: Scene,
   change: (bytes: Uint8Array) => Uint8Array,
@@ -102,7 +102,7 @@ const passing: [string, Handler][] = [
 
 for (const [what, handler] of passing) {
   faultTest(
-    `an export goes on after ${what}, with the same bundle`,
+    `an export succeeds after ${what}, with the same bundle`,
     (scene) =>
       exportTwice(scene, () => {
         scene.registry.fault(layer(scene.image), handler, 1);
@@ -113,7 +113,7 @@ for (const [what, handler] of passing) {
 }
 
 faultTest(
-  "a blob whose connection ends early is read on from there",
+  "a blob whose connection ends early is resumed at its offset",
   (scene) =>
     exportTwice(scene, () => {
       const bytes = scene.registry.blobs.get(scene.image.blobs[1]!)!;
@@ -138,11 +138,11 @@ async function exportTwice(scene: Scene, disturb: () => number): Promise<void> {
   await assertSound(scene.out);
 }
 
-Deno.test("a blob of several parts is packed as it is", () =>
+Deno.test("a blob of several parts is packed unchanged", () =>
   withDirectory(async (root) => {
     const registry = await new FakeRegistry().start();
     try {
-      // Above what is fetched ahead; random, so that it stays so large when it is compressed.
+      // Larger than the prefetch buffer; random, so that it does not compress.
       const large = new Uint8Array(9 * 1024 * 1024);
       for (let at = 0; at < large.length; at += 65_536) {
         crypto.getRandomValues(large.subarray(at, at + 65_536));

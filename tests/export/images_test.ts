@@ -61,7 +61,7 @@ function words(program: string, ...args: string[]): string {
 
 Deno.test(requiring(
   ["docker-registry"],
-  "a bundle of images is a layout whose entries, list and index say the same, and it verifies",
+  "a bundle of images verifies, and its entries, image list and index agree",
   () =>
     withCorpus(async ({ host, dir, nginx, tool }) => {
       const out = join(dir, "out");
@@ -92,7 +92,7 @@ Deno.test(requiring(
 
 Deno.test(requiring(
   ["docker-registry"],
-  "the same images give the same bundle, in whatever order they are named, also as a directory",
+  "the same images in any order give the same bundle, also as a directory",
   () =>
     withCorpus(async ({ host, dir }) => {
       const first = await run(join(dir, "a"), [], images(host, both));
@@ -106,7 +106,7 @@ Deno.test(requiring(
 
 Deno.test(requiring(
   ["docker-registry", "skopeo"],
-  "skopeo reads an image from the archive as it is, and from a layout in a directory",
+  "skopeo reads an image from the archive and from a directory layout",
   () =>
     withCorpus(async ({ host, dir, nginx }) => {
       await run(join(dir, "a"), [], images(host, both));
@@ -125,7 +125,7 @@ Deno.test(requiring(
 
 Deno.test(requiring(
   ["docker-registry"],
-  "a sealed site connects to no registry that it does not list",
+  "a sealed site does not connect to an unlisted registry",
   () =>
     withCorpus(async ({ host, dir }) => {
       const sealed = (allow: string[]) =>

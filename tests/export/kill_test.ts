@@ -1,6 +1,6 @@
 /**
- * Exports that are killed at a system call, or whose system calls fail: what stands in the output
- * directory then, and after the next.
+ * Exports that are killed at a system call, or whose system calls fail: the state of the output
+ * directory afterwards, and after the next export.
  */
 import assert from "node:assert/strict";
 import { cpSync, existsSync, readFileSync, rmSync } from "node:fs";
@@ -21,8 +21,8 @@ interface Ended {
 }
 
 /**
- * The words of an export of `in` into `out` below `root`. Deno writes nothing of its own once the
- * modules are in its cache: its calls would be counted too.
+ * The command line of an export of `in` into `out` below `root`. Deno writes nothing of its own
+ * once the modules are in its cache: its calls would be counted too.
  */
 function exporting(root: string, out: string): [string, ...string[]] {
   const child = fileURLToPath(new URL("kill_child.ts", import.meta.url));
@@ -65,7 +65,7 @@ async function verified(out: string): Promise<string | undefined> {
 
 interface Stage {
   root: string;
-  /** The old bundle, of another form and content, and what the new one has to be. */
+  /** The old bundle, of another form and content, and the expected new one. */
   old: string;
   fresh: string;
   clean: Record<string, string>;
@@ -75,7 +75,7 @@ async function stage(root: string): Promise<Stage> {
   writeFiles(root, { "before/a": "old", "before/z/y": "old", "in/a": "new", "in/b/c": "new" });
   const old =
     (await run(join(root, "old"), join(root, "before"), { layout: "directory" })).bundleDigest;
-  // By the program that is killed then: now its modules are in the cache.
+  // Run by the program that is killed later, so that its modules are in the cache.
   const [program, ...args] = exporting(root, "fresh");
   assert.ok((await new Deno.Command(program, { args }).output()).success);
   const fresh = (await verified(join(root, "fresh")))!;
@@ -111,7 +111,7 @@ async function sweep(
 
 Deno.test(requiring(
   ["strace"],
-  "killed at any rename, an export never looks finished, and the next one is as ever",
+  "an export killed at any rename never looks finished, and the next one gives the same bundle",
   async () => {
     await withDirectory(async (root) => {
       const set = await stage(root);
@@ -129,7 +129,7 @@ Deno.test(requiring(
 
 Deno.test(requiring(
   ["strace"],
-  "where any sync fails, the export fails with code 12 and the old bundle stands",
+  "if any sync fails, the export fails with code 12 and keeps the old bundle",
   async () => {
     await withDirectory(async (root) => {
       const set = await stage(root);
@@ -137,8 +137,7 @@ Deno.test(requiring(
       const faults = await sweep(set, "fsync", "error=EIO", async (out, { code }, n) => {
         assert.equal(code, 12, `sync ${n}`);
         const digest = await verified(out);
-        // Once the new manifest has its name, what is left to do is clearing up: the new bundle
-        // stands.
+        // Once the new manifest has its name, only cleanup remains: the new bundle stays.
         assert.ok(digest === set.old || digest === set.fresh, `sync ${n}: ${digest}`);
         if (digest === set.old) assert.deepEqual(snapshot(out), stood, `sync ${n}`);
       });
@@ -159,7 +158,7 @@ const written = [
 for (const errno of ["ENOSPC", "EIO"]) {
   Deno.test(requiring(
     ["strace"],
-    `where any write ends in ${errno}, the export fails with code 12, leaves nothing, and the old bundle stands`,
+    `if any write fails with ${errno}, the export fails with code 12 and keeps only the old bundle`,
     async () => {
       await withDirectory(async (root) => {
         const set = await stage(root);

@@ -87,10 +87,10 @@ const changes: [string, Change, RegExp][] = [
   ],
 ];
 
-Deno.test("a change of the inputs while they are read is refused, and leaves nothing", async () => {
+Deno.test("an export whose inputs change while they are read fails and leaves no files", async () => {
   for (const [about, change, reason] of changes) {
     const { code, message, left } = await changing(change);
-    // What is gone cannot be read: code 12. All else is code 14.
+    // A removed input cannot be read: code 12. Any other change is code 14.
     const expected = /: no such file or directory$/.test(message) ? 12 : 14;
     assert.equal(code, expected, `${about}: ${message}`);
     assert.match(message, reason, about);

@@ -57,7 +57,7 @@ Deno.test("the minimum size must fit into the free space before anything is writ
   });
 });
 
-Deno.test("FAT32: what may become larger than its files can be is refused, with the remedy", async () => {
+Deno.test("an archive that may exceed FAT32's file size is refused with a hint", async () => {
   await withDirectory(async (root) => {
     const [small, large, many] = ["small", "large", "many"].map((name) => join(root, name));
     sparse(small!, { a: fat32 - 2048 });
@@ -91,7 +91,7 @@ Deno.test("FAT32: what may become larger than its files can be is refused, with 
   });
 });
 
-Deno.test("a risk export, whose size shows only when it is prepared, is refused too and leaves nothing", async () => {
+Deno.test("a risk export, whose size is known only after preparation, is refused too and leaves no files", async () => {
   await withDirectory(async (root) => {
     const path = join(root, "kev.json");
     writeFileSync(path, kev([kevEntry("CVE-2021-0001")]));
@@ -106,7 +106,7 @@ Deno.test("a risk export, whose size shows only when it is prepared, is refused 
   });
 });
 
-Deno.test("the free space of a directory that is not there yet is that of the one it will be made in", async () => {
+Deno.test("the free space of a missing directory is that of its nearest existing parent", async () => {
   await withDirectory((root) => {
     const space = freeSpaceAt(join(root, "not/there"))!;
     assert.ok(space.bytes > 0);

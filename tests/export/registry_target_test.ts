@@ -1,6 +1,6 @@
 /**
- * Pushes of the service: an export that is run again goes on where it was, and a second target
- * mounts what the first one has.
+ * Pushes of the service: a retried export resumes its uploads, and a second target mounts blobs of
+ * the first one.
  */
 import assert from "node:assert/strict";
 import type { Target } from "../../src/config/profile.ts";

@@ -63,7 +63,7 @@ const elsewhere: Surroundings = {
   umask: 0o077,
 };
 
-Deno.test("two exports with all surroundings different are byte-identical, modes and all", async () => {
+Deno.test("two exports in different environments are byte-identical, modes included", async () => {
   await withDirectory((root) => {
     const [one, two] = [join(root, "one/in"), join(root, "far/away/in")];
     write(one, names, 1_000_000_000);

@@ -1,6 +1,6 @@
 /**
- * A risk profile from its configuration to a verified bundle: originals, join, downloads, and what
- * may go wrong on the way.
+ * A risk profile from its configuration to a verified bundle: originals, join, downloads and
+ * faults.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -88,7 +88,7 @@ async function payloadOf(directory: string): Promise<Record<string, string>> {
 const kevText = kev([kevEntry("CVE-2021-0001")]);
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 
-Deno.test("a risk bundle has originals and join and verifies; a second export has the same bytes", async () => {
+Deno.test("a risk bundle has originals and joined data, verifies and is reproducible", async () => {
   using site = new Site();
   const providers: ProviderConfig[] = [
     { kind: "kev", path: site.write("in/kev.json", kevText), onInvalid: "fail" },
@@ -116,7 +116,7 @@ Deno.test("a risk bundle has originals and join and verifies; a second export ha
   assert.deepEqual(readdirSync(join(site.path, "out")).filter((name) => name.startsWith(".")), []);
 });
 
-Deno.test("invalid records end the export with their locations, and nothing is left", async () => {
+Deno.test("invalid records fail the export with their locations and leave no files", async () => {
   using site = new Site();
   const path = site.write("kev.json", kev([kevEntry("x"), kevEntry("CVE-2021-0001")]));
   const { code, findings } = await refusal(() =>
@@ -128,16 +128,16 @@ Deno.test("invalid records end the export with their locations, and nothing is l
   assert.deepEqual(readdirSync(join(site.path, "out")), []);
 });
 
-Deno.test("an original that changes between the join and the pack is never in the bundle", async () => {
+Deno.test("an original that changes between join and pack is not in the bundle", async () => {
   using site = new Site();
   const path = site.write("kev.json", kevText);
   let turns = 0;
-  // Same size, same time: only the content tells.
+  // Same size and time: only the content differs.
   const exchange = () => {
     if (++turns === 1) site.write("kev.json", kevText.replace("Product", "PRODUCT"));
     return Promise.resolve();
   };
-  // Two megabytes of rows make the join give way after the catalog was read.
+  // Two megabytes of rows make the join yield after the catalog was read.
   const rows = Array.from({ length: 60_000 }, (_, i) => `CVE-2001-${1000 + i},0.1,0.2`);
   const more = site.write("epss.csv", epss(rows));
   const { code, message } = await refusal(() =>
@@ -168,7 +168,7 @@ Deno.test("a pinned file is downloaded, and its own date is used as its time", a
   assert.equal((await site.export([provider], "again")).bundleDigest, report.bundleDigest);
 });
 
-Deno.test("a download of other content, a redirect and an absent file end the export with nothing left", async () => {
+Deno.test("wrong content, a redirect and a missing file of a download fail the export and leave no files", async () => {
   using site = new Site();
   const cases: [string, string | number, number, RegExp][] = [
     ["/renewed.json", kevText + " ", 7, /its digest differs from the pinned one/],
@@ -199,7 +199,7 @@ Deno.test("a sealed site requests only what the egress policy allows", async () 
   assert.deepEqual(site.requests, ["/kev.json"]);
 });
 
-Deno.test("names that no payload can hold are percent-encoded, and providers.json has the true ones", async () => {
+Deno.test("names that are not valid payload paths are percent-encoded, and providers.json has the originals", async () => {
   using site = new Site();
   const names = ["ALSA-2025:1", "50%", "a%3A", "con", "q?", "e\u0301"];
   names.forEach((name, i) => site.write(`osv/${name}.json`, osv(`GO-${i + 1}`)));
@@ -240,7 +240,7 @@ const data = fileURLToPath(new URL("../../../shared/data", import.meta.url));
 
 Deno.test(requiring(
   { others: { "the real data": existsSync(data) } },
-  "real data: KEV 2025.08.25 and 4,291 Go advisories become one bundle, twice the same",
+  "real data: KEV 2025.08.25 and 4,291 Go advisories make the same bundle twice",
   async () => {
     using site = new Site();
     const providers: ProviderConfig[] = [

@@ -1,4 +1,4 @@
-/** Sequences: which number a state gets, and that two states never get the same one. */
+/** Sequences: which number a state gets; two states never get the same one. */
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -25,13 +25,13 @@ async function numbers(counter: Counter, states: readonly (string | [string, num
   return found;
 }
 
-Deno.test("a state keeps its number, another takes the next, and one that comes back is new", () =>
+Deno.test("a state keeps its number, another gets the next, and a former state gets a new one", () =>
   withDirectory(async (root) => {
     const counter = counterIn(join(root, "state"));
     assert.deepEqual(await numbers(counter, [a, a, b, b, a, c]), [1, 1, 2, 2, 3, 4]);
   }));
 
-Deno.test("each profile of each tenant is numbered on its own", () =>
+Deno.test("each profile of each tenant has its own sequence", () =>
   withDirectory(async (root) => {
     assert.deepEqual(await numbers(counterIn(root), [a, b]), [1, 2]);
     assert.deepEqual(await numbers(counterIn(root, { tenant: "u" }), [a, b, c]), [1, 2, 3]);
@@ -52,7 +52,7 @@ Deno.test("a chosen number raises the last one and never lowers it", () =>
     assert.deepEqual(await numbers(counter, [[a, 41], b, [a, 7], c]), [41, 42, 7, 43]);
   }));
 
-Deno.test("a chosen number that another state has is refused: that would be a fork", () =>
+Deno.test("a chosen number that another state has is refused as a fork", () =>
   withDirectory(async (root) => {
     const counter = counterIn(root);
     await numbers(counter, [a, b]);
@@ -68,7 +68,7 @@ Deno.test("there is no number after the largest integer", () =>
     assert.equal((await refusal(() => sequencer(counter)(b))).error.reason, "state_conflict");
   }));
 
-Deno.test("a damaged file of the last numbers is an error that says what to do", () =>
+Deno.test("a damaged file of the last numbers is an error with a hint", () =>
   withDirectory(async (root) => {
     for (const text of ["", "{}", '{"schemaVersion":2,"sequences":[]}', "[1", "x".repeat(99)]) {
       writeFileSync(join(root, "sequences.json"), text);
@@ -78,7 +78,7 @@ Deno.test("a damaged file of the last numbers is an error that says what to do",
     }
   }));
 
-Deno.test("a bundle carries the number of its state, and no field where there is none", () =>
+Deno.test("a bundle has the number of its state, and no field without one", () =>
   inDirectory(async (out, input) => {
     const state = join(out, "state");
     const numbered = { sequencer: sequencer(counterIn(state)) };
@@ -103,7 +103,7 @@ async function stored(state: string, input: string, n: number) {
   return (await exportToStore({ exportId, state }, all, keys, all)).sequence;
 }
 
-Deno.test("a service numbers its bundles, and finds the last number in its store if the file is lost or old", () =>
+Deno.test("a service numbers its bundles and recovers the last number from its store if the file is lost or old", () =>
   inDirectory(async (out, input) => {
     const state = join(out, "state");
     const file = join(state, "sequences.json");
@@ -121,7 +121,7 @@ Deno.test("a service numbers its bundles, and finds the last number in its store
     assert.equal(await stored(state, input, 6), 4);
   }));
 
-Deno.test("a number that a stored bundle has is not given to another state, whatever the file says", () =>
+Deno.test("the number of a stored bundle is not given to another state, whatever the file of last numbers has", () =>
   inDirectory(async (out, input) => {
     const state = join(out, "state");
     await stored(state, input, 1);

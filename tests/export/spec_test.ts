@@ -37,7 +37,7 @@ function resolve(
 
 const volumeSize = (text: string) => resolve({ volumeSize: text }).volumeSize;
 
-Deno.test("a request without options gets the profile's and the usual ones, and is frozen", () => {
+Deno.test("a request without options gets the profile's options, then the defaults, and is frozen", () => {
   const spec = resolve();
   assert.deepEqual(
     [spec.layout, spec.compression, spec.volumeSize, spec.created, spec.programs, spec.secret],
@@ -62,7 +62,7 @@ Deno.test("the time of a bundle is SOURCE_DATE_EPOCH, else the build's for the k
   }
 });
 
-Deno.test("a secret that was named takes the place of the profile's", async () => {
+Deno.test("an explicit secret overrides the profile's", async () => {
   await withDirectory((root) => {
     const [one, other] = [join(root, "one"), join(root, "other")];
     for (const path of [one, other]) writeNew(path, newSecret(), 0o600);
@@ -90,7 +90,7 @@ Deno.test("names of profile and tenant are checked before a path is built from t
   }
 });
 
-Deno.test("sizes of volumes are read as people write them, and refused below two chunks", () => {
+Deno.test("volume sizes are parsed with units and refused below two chunks", () => {
   const good: [string, number][] = [
     ["fat32", 4_294_967_295],
     ["8388608", 8_388_608],

@@ -7,7 +7,7 @@ function profile(tenants?: string[]): Profile {
   return { name: "pub", kind: "files", sources: [], compression: "zstd", targets: [], ...more };
 }
 
-Deno.test("the tenant is the one that was named, else the first of the profile, else default", () => {
+Deno.test("the tenant is the given one, else the first of the profile, else default", () => {
   assert.equal(tenantOf("lab", profile()), "lab");
   assert.equal(tenantOf("b", profile(["a", "b"])), "b");
   assert.equal(tenantOf(undefined, profile(["a", "b"])), "a");

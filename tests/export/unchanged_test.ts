@@ -13,7 +13,7 @@ import { FileStore } from "../../src/store/files/store.ts";
 import { testKey } from "../support/bundle_fixture.ts";
 import { assertSound, epoch, forms, inDirectory, optionsFor, run } from "../support/run_export.ts";
 
-Deno.test("two bundles of the same files are the same, whenever and by whatever version they were made", async () => {
+Deno.test("bundles of the same files compare equal, whatever their time and tool version", async () => {
   for (const form of forms) {
     await inDirectory(async (out, input) => {
       const first = await run(join(out, "1"), input, form);
@@ -55,7 +55,7 @@ Deno.test("other files, options or keys make another bundle", async () => {
   });
 });
 
-Deno.test("a directory has a bundle where its manifest and the sizes of all files are those of the bundle", async () => {
+Deno.test("a directory has a bundle if the manifest and the sizes of all files match", async () => {
   await inDirectory(async (out, input) => {
     const [one, two] = [join(out, "1"), join(out, "2")];
     await run(one, input);
@@ -67,7 +67,7 @@ Deno.test("a directory has a bundle where its manifest and the sizes of all file
   });
 });
 
-/** Runs jobs of one profile; what they reported. */
+/** Runs jobs of one profile. @returns what they reported */
 function jobs(out: string, input: string) {
   let count = 0;
   const state = join(out, "..", "state");

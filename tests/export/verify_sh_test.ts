@@ -74,7 +74,7 @@ async function exported(
 for (const algorithm of ["ed25519", "p256"] as const) {
   Deno.test(requiring(
     tools,
-    `verify.sh finds bundles of every form good, signed by ${algorithm}`,
+    `verify.sh accepts bundles of every form, signed by ${algorithm}`,
     async () => {
       // The signature is checked before, and apart from, what depends on the form.
       const few = algorithm === "p256" && !isLong ? ["directory"] : Object.keys(forms);
@@ -223,7 +223,7 @@ const hostile: [string, Recipe, RegExp][] = [
 ];
 
 Deno.test(
-  requiring(tools, "verify.sh refuses a right signature over a wrong statement", async () => {
+  requiring(tools, "verify.sh refuses a valid signature over a wrong statement", async () => {
     await withDirectory(async (root) => {
       await Promise.all(hostile.map(async ([about, recipe, reason], i) => {
         const made = makeBundle(recipe);
@@ -239,7 +239,7 @@ Deno.test(
 
 Deno.test(requiring(
   tools,
-  "verify.sh refuses another key, other envelopes, and says when it cannot check",
+  "verify.sh refuses another key and other envelopes, and reports when it cannot check",
   async () => {
     await exported("zstd", "ed25519", async (out, pub) => {
       const other = (name: string, pem: string) => {
@@ -322,7 +322,7 @@ const allTools = [...others, "sort", "wc"];
  */
 const damagedForms = isLong ? Object.keys(forms) : all;
 
-/** One row for each thing that verify.sh asks a tool for. */
+/** One row for each task that verify.sh uses a tool for. */
 const telling = [
   "a changed manifest",
   "a changed archive",
@@ -352,7 +352,7 @@ const here = isLong ? telling : ["a changed payload file", "an extra payload fil
 for (const [about, needs, [name, ...words], names, applets] of systems) {
   if (!isLong && !few.includes(about)) continue;
   Deno.test(
-    requiring([...tools, ...needs], `verify.sh tells good from tampered: ${about}`, async () => {
+    requiring([...tools, ...needs], `verify.sh accepts untouched and refuses tampered bundles: ${about}`, async () => {
       // A directory bundle needs every tool that the script uses, an archive some of them.
       for (const form of isLong ? all : ["directory"]) {
         await exported(form, "ed25519", async (out, pub) => {
@@ -381,7 +381,7 @@ for (const [about, needs, [name, ...words], names, applets] of systems) {
 for (const name of ["dash", "bash", "busybox"]) {
   Deno.test(requiring(
     [...tools, name],
-    `verify.sh checks the directory that was named, whatever the environment: ${name}`,
+    `verify.sh checks the given directory in any environment: ${name}`,
     () =>
       exported("directory", "ed25519", async (out, pub) => {
         const root = join(out, "..");
@@ -418,7 +418,7 @@ for (const name of ["dash", "bash", "busybox"]) {
 
 Deno.test(requiring(
   tools,
-  "verify.sh says when there is no tool for sha256",
+  "verify.sh reports a missing sha256 tool",
   () =>
     exported("zstd", "ed25519", async (out, pub) => {
       const PATH = toolsIn(join(out, "..", "bin"), [...tools, ...allTools]);

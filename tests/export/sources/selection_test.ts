@@ -79,7 +79,7 @@ Deno.test("include and exclude are globs over the path below the source", async 
   });
 });
 
-Deno.test("sources laid over each other each have their own globs", async () => {
+Deno.test("each of several overlaid sources has its own globs", async () => {
   await withDirectory((root) => {
     writeFiles(root, { "one/d/a.json": "", "one/d/a.txt": "", "two/d/a.txt": "", "two/d/b": "" });
     const { paths, faults } = walked(
@@ -137,7 +137,7 @@ Deno.test("follow: links inside the source are followed, to files and directorie
   });
 });
 
-Deno.test("follow: a link that leaves the source, dangles or goes round is a fault", async () => {
+Deno.test("follow: a link that leaves the source, dangles or forms a cycle is a fault", async () => {
   await withDirectory((root) => {
     writeFiles(root, { "in/a": "", "in/d/b": "", "in2/x": "", "out": "" });
     const link = (path: string, target: string) => symlinkSync(target, join(root, "in", path));
@@ -172,7 +172,7 @@ Deno.test("follow: a link that leaves the source, dangles or goes round is a fau
   });
 });
 
-Deno.test("follow: two directories that link to each other end", async () => {
+Deno.test("follow: two directories that link to each other do not cause an endless walk", async () => {
   await withDirectory((root) => {
     writeFiles(root, { "a/x": "", "b/y": "" });
     symlinkSync("../b", join(root, "a/to"));
@@ -186,7 +186,7 @@ Deno.test("follow: two directories that link to each other end", async () => {
   });
 });
 
-Deno.test("follow: links that multiply what is packed come to an end", async () => {
+Deno.test("follow: links that multiply the packed files are limited", async () => {
   await withDirectory((root) => {
     for (let i = 0; i < 40; i++) {
       mkdirSync(join(root, `${i}`));
@@ -201,7 +201,7 @@ Deno.test("follow: links that multiply what is packed come to an end", async () 
   });
 });
 
-Deno.test("an export packs what links lead to, and only what the globs take", async () => {
+Deno.test("an export packs the targets of links and only files that match the globs", async () => {
   await withDirectory(async (root) => {
     writeFiles(root, { "in/a.json": "content", "in/b.txt": "", "plain/a.json": "content" });
     writeFiles(root, { "plain/c.json": "content" });
@@ -222,7 +222,7 @@ Deno.test("an export packs what links lead to, and only what the globs take", as
   });
 });
 
-Deno.test("globs that cannot match, or mean something else elsewhere, are refused", () => {
+Deno.test("globs that cannot match or have other meanings in other tools are refused", () => {
   const refused: [string, RegExp][] = [
     ["", /empty/],
     ["/a", /absolute/],

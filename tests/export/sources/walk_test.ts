@@ -56,7 +56,7 @@ Deno.test("property: the walk is in bytewise order of whole paths", () => {
   );
 });
 
-Deno.test("property: so it is on disk, and over several inputs laid over each other", async () => {
+Deno.test("property: the walk on disk and over several overlaid inputs is in bytewise order", async () => {
   await alwaysAsync(
     fc.asyncProperty(
       paths,
@@ -79,7 +79,7 @@ Deno.test("property: so it is on disk, and over several inputs laid over each ot
   );
 });
 
-Deno.test("inputs: directories are laid over each other, files take their name, prefixes a place", async () => {
+Deno.test("inputs: directories are overlaid, files keep their names, prefixes are prepended", async () => {
   await withDirectory((root) => {
     writeFiles(root, { "one/a": "", "one/d/b": "", "two/d/c": "", "f": "", "x=y": "" });
     const at = (path: string) => join(root, path);
@@ -142,7 +142,7 @@ Deno.test("every input that cannot be packed is named", async () => {
   });
 });
 
-Deno.test("two inputs with one file, and a file where another has a directory, are faults", async () => {
+Deno.test("the same file in two inputs, and a file where another input has a directory, are faults", async () => {
   await withDirectory((root) => {
     writeFiles(root, { "one/a": "", "one/d/b": "", "two/a": "", "two/d": "" });
     const { faults } = walked(join(root, "one"), join(root, "two"));
@@ -150,7 +150,7 @@ Deno.test("two inputs with one file, and a file where another has a directory, a
   });
 });
 
-Deno.test("an unsafe entry decides the exit code, not a name that two inputs share", async () => {
+Deno.test("an unsafe entry outranks a name that two inputs share in the exit code", async () => {
   await withDirectory(async (root) => {
     writeFiles(root, { "one/a": "", "two/a": "", "two/z/b": "" });
     symlinkSync("b", join(root, "two/z/link"));
@@ -236,7 +236,7 @@ Deno.test("empty directories are reported, hidden files are packed", async () =>
   });
 });
 
-Deno.test("property: the walk refuses a tree just where a path of it is at fault", () => {
+Deno.test("property: the walk refuses a tree if and only if one of its paths is invalid", () => {
   const odd = fc.constantFrom("a", "b.", "con", "e\u0301", "x:y", "A", "-", "c");
   const any = fc.uniqueArray(
     fc.array(odd, { minLength: 1, maxLength: 2 }).map((p) => p.join("/")),
