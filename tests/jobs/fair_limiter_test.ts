@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { FairLimiter } from "../../src/jobs/fair_limiter.ts";
 
-/** Takes for a party until it gets no more; how many it got. */
+/** Acquires places for a party until it is refused. @returns how many it got */
 function fill(shares: FairLimiter, party: string): number {
   let count = 0;
   while (shares.acquire(party) !== undefined) count++;
   return count;
 }
 
-Deno.test("one party by itself may take all places", () => {
+Deno.test("a single party can take all places", () => {
   assert.equal(fill(new FairLimiter(64, 1), "a"), 64);
 });
 
-Deno.test("of several parties one takes half, and each of the others gets its share", () => {
+Deno.test("with several parties one can take half, and each other one gets its share", () => {
   for (const parties of [2, 3, 5, 33]) {
     const shares = new FairLimiter(64, parties);
     assert.equal(fill(shares, "flood-0"), 32, `${parties}`);
@@ -30,7 +30,7 @@ Deno.test("every party gets its share for any order of turns", () => {
   assert.equal(fill(shares, "d"), 10);
 });
 
-Deno.test("a place is given back once", () => {
+Deno.test("a place is released only once", () => {
   const shares = new FairLimiter(2, 1);
   const [first, second] = [shares.acquire("a")!, shares.acquire("b")!];
   assert.equal(shares.acquire("a"), undefined);

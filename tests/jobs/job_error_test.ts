@@ -3,7 +3,7 @@ import { type Finding, StellaError } from "../../src/domain/errors.ts";
 import { jobError } from "../../src/jobs/job_error.ts";
 
 const unsafe = (path: string): Finding => ({ kind: "unsafe", reason: "unsafe_name", path });
-/** As the API gives it. */
+/** As the API returns it. */
 const recorded = ({ kind, ...rest }: Finding) => ({ code: kind, ...rest });
 const refused = (findings: Finding[]) =>
   new StellaError("unsafe_entry", "Cannot export", { findings });
@@ -21,7 +21,7 @@ Deno.test("an error carries all findings with their places", () => {
   });
 });
 
-Deno.test("of many the first ones are kept, and how many more there are", () => {
+Deno.test("only the first findings are kept, with the number of the others", () => {
   const many = Array.from({ length: 1_000 }, (_, i) => unsafe(`osv/CON.${i}`));
   const { findings = [] } = jobError(refused(many));
   assert.deepEqual(findings.slice(0, 20), many.slice(0, 20).map(recorded));
@@ -30,7 +30,7 @@ Deno.test("of many the first ones are kept, and how many more there are", () => 
   ]);
 });
 
-Deno.test("long texts are cut, and together they stay small", () => {
+Deno.test("long texts are truncated, and their total size is limited", () => {
   const long = { ...unsafe(`a/${"b/".repeat(2_000)}CON`), found: "\u0001".repeat(9_000) };
   const { findings = [] } = jobError(refused(Array.from({ length: 50 }, () => long)));
   assert.match(findings[0]!.path!, /^\.\.\.[b/]{294}CON$/);
@@ -42,7 +42,7 @@ Deno.test("long texts are cut, and together they stay small", () => {
   assert.ok(JSON.stringify(findings).length < 5_000);
 });
 
-Deno.test("so are the message and the hint, whoever threw them", () => {
+Deno.test("message and hint are truncated too, whatever was thrown", () => {
   const long = "x".repeat(90_000);
   const cut = `${"x".repeat(1_997)}...`;
   assert.deepEqual(jobError(new StellaError("unsafe_entry", long, { hint: long })), {

@@ -116,7 +116,7 @@ Deno.test("a failed job is recorded with code and hint, a bug as a defect, and t
   ]);
 });
 
-Deno.test("seconds are those of a clock that is not set, plus what earlier attempts took", async () => {
+Deno.test("durations use the monotonic clock and include earlier attempts", async () => {
   using bench = new Bench();
   bench.enqueue();
   const first = bench.queue.claim()!;
@@ -133,7 +133,7 @@ Deno.test("seconds are those of a clock that is not set, plus what earlier attem
   assert.equal(bench.ended[0]?.seconds, 3.25);
 });
 
-Deno.test("a job whose lease is lost is aborted, and ended by its new holder alone", async () => {
+Deno.test("a job whose lease is lost is aborted, and only its new holder ends it", async () => {
   using bench = new Bench();
   const id = bench.enqueue();
   const lost = Promise.withResolvers<Job>();
@@ -162,7 +162,7 @@ Deno.test("a job whose lease is lost is aborted, and ended by its new holder alo
   assert.equal(bench.queue.get(id)?.state, "succeeded");
 });
 
-Deno.test("work that is done after its lease was lost is not counted as an end", async () => {
+Deno.test("work that completes after its lease was lost is not counted as an end", async () => {
   using bench = new Bench();
   const id = bench.enqueue();
   const lost = Promise.withResolvers<Job>();
@@ -191,7 +191,7 @@ Deno.test("a stop waits for the running job and starts no other", async () => {
   assert.equal(bench.queue.get("job-2")?.state, "queued");
 });
 
-Deno.test("a job that does not end in time goes back to the queue as if it had not been started", async () => {
+Deno.test("a job that does not end in time is queued again, and the attempt does not count", async () => {
   using bench = new Bench();
   bench.enqueue();
   const loop = bench.loop((_, signal) =>
@@ -205,7 +205,7 @@ Deno.test("a job that does not end in time goes back to the queue as if it had n
   ]);
 });
 
-Deno.test("an end that cannot be written is written as soon as it can, and nothing runs in between", async () => {
+Deno.test("an end that cannot be written is retried, and no job runs meanwhile", async () => {
   using bench = new Bench();
   bench.enqueue();
   bench.enqueue();
@@ -248,7 +248,7 @@ Deno.test("a long job keeps its lease by heartbeats, and a heartbeat that fails 
   assert.equal(bench.ended[0]?.outcome.state, "succeeded");
 });
 
-Deno.test("as many jobs run at once as there are places, and a free place is filled at once", async () => {
+Deno.test("at most one job runs for each place, and a free place is filled at once", async () => {
   using bench = new Bench();
   let [running, max] = [0, 0];
   const loop = bench.loop(async () => {
@@ -266,7 +266,7 @@ Deno.test("as many jobs run at once as there are places, and a free place is fil
   assert.equal(max, 2);
 });
 
-Deno.test("a transient failure is retried with growing waits, and fails for good at last", async () => {
+Deno.test("a transient failure is retried with growing waits until the last attempt fails", async () => {
   using bench = new Bench();
   bench.enqueue();
   const waits: number[] = [];
@@ -288,7 +288,7 @@ Deno.test("a transient failure is retried with growing waits, and fails for good
   assert.equal(bench.queue.get("job-1")?.error?.code, "remote");
 });
 
-Deno.test("a job that is cancelled while it runs ends cancelled, and only that one", async () => {
+Deno.test("a job that is cancelled while it runs ends as cancelled, and no other job does", async () => {
   using bench = new Bench();
   const [first, second] = [bench.enqueue(), bench.enqueue()];
   const { promise, resolve } = Promise.withResolvers<Record<string, never>>();
@@ -313,7 +313,7 @@ Deno.test("a job that is cancelled while it runs ends cancelled, and only that o
   ]);
 });
 
-Deno.test("a job that was to be cancelled when its holder died does no more work", async () => {
+Deno.test("a job whose cancellation was requested before its holder died does not run again", async () => {
   using bench = new Bench();
   const id = bench.enqueue();
   bench.queue.claim();
@@ -328,7 +328,7 @@ Deno.test("a job that was to be cancelled when its holder died does no more work
   assert.deepEqual(bench.printed, [`start ${id}`, `cancelled ${id}`]);
 });
 
-Deno.test("a lease that ran out while the process stood still is not taken by its other place", async () => {
+Deno.test("a lease that expired while the process was suspended is not claimed by its other place", async () => {
   using bench = new Bench();
   bench.enqueue();
   const { promise, resolve } = Promise.withResolvers<Record<string, never>>();
@@ -343,7 +343,7 @@ Deno.test("a lease that ran out while the process stood still is not taken by it
   assert.deepEqual(bench.printed, ["start job-1", "succeeded job-1"]);
 });
 
-Deno.test("nothing is begun while the loop may not start anything, and all of it afterwards", async () => {
+Deno.test("no job starts while starts are suspended, and all start afterwards", async () => {
   using bench = new Bench();
   let asked = 0;
   const loop = bench.loop(() => Promise.resolve({}), { mayStart: () => ++asked > 3 });

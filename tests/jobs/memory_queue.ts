@@ -1,7 +1,6 @@
 /**
- * The queue in memory, the second reading of job_queue.ts and the queue of tests that look at
- * something else: it is as plain as it can be, looks at every job each time, and is gone with the
- * process.
+ * The queue in memory: a second implementation of job_queue.ts, and the queue for tests of other
+ * modules. It is simple, scans every job each time, and is not persistent.
  */
 import { isFinished, type Job, type JobError, type Outcome } from "../../src/jobs/job.ts";
 import {

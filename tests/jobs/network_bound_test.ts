@@ -1,12 +1,12 @@
 /**
- * Jobs that may wait long for others, such as pushes into a registry that hangs, do not hold up the
- * rest.
+ * Jobs that may wait long for other machines, such as pushes to a hanging registry, do not block
+ * others.
  */
 import assert from "node:assert/strict";
 import { Loop } from "../../src/jobs/loop.ts";
 import { MemoryQueue } from "./memory_queue.ts";
 
-Deno.test("one more place exists for another profile while network-bound jobs hold all places", async () => {
+Deno.test("another profile gets an extra place while network-bound jobs hold all places", async () => {
   let ids = 0;
   const queue = new MemoryQueue({ now: () => 5_000, newId: () => `job-${++ids}` });
   const enqueue = (profile: string) =>

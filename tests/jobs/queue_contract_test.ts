@@ -1,4 +1,4 @@
-/** What a queue promises (src/jobs/job_queue.ts), asked of each implementation. */
+/** The contract of a queue (src/jobs/job_queue.ts), tested with each implementation. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { StellaError } from "../../src/domain/errors.ts";
@@ -52,7 +52,7 @@ function contract(name: string, body: (bench: Bench) => void): void {
 
 const error = { code: "remote", message: "no answer", hint: "look at it" };
 
-contract("a job is there with all that was asked", ({ queue }) => {
+contract("an enqueued job has all options of its request", ({ queue }) => {
   const { job } = queue.enqueue({
     tenant: "lab",
     profile: "advisories",
@@ -77,7 +77,7 @@ contract("a job is there with all that was asked", ({ queue }) => {
   assert.equal(queue.get("job-9"), undefined);
 });
 
-contract("a job says how large its bundle is, or which earlier one it equals", (bench) => {
+contract("a job has the size of its bundle, or the id of the earlier export that it equals", (bench) => {
   const { queue } = bench;
   const first = bench.enqueue();
   const made = { bundleDigest: "d", bytes: 5, files: 2 };
@@ -92,7 +92,7 @@ contract("a job says how large its bundle is, or which earlier one it equals", (
   ]);
 });
 
-contract("a job of another holder confirms nothing", (bench) => {
+contract("a holder cannot confirm a bundle of another holder's job", (bench) => {
   const { queue } = bench;
   const first = bench.enqueue();
   queue.finish(bench.claim(), { state: "succeeded" });
@@ -147,7 +147,7 @@ contract("a job ends once, with its outcome", (bench) => {
   );
 });
 
-contract("a failure keeps code, message and hint", (bench) => {
+contract("a failed job keeps code, message and hint", (bench) => {
   bench.enqueue();
   const job = bench.claim();
   bench.queue.finish(job, { state: "failed", error });
@@ -172,7 +172,7 @@ contract(
   },
 );
 
-contract("a heartbeat keeps the lease, also where the clock is set back", (bench) => {
+contract("a heartbeat keeps the lease, even if the clock is set back", (bench) => {
   bench.enqueue();
   const job = bench.claim();
   bench.now += 90;
@@ -184,7 +184,7 @@ contract("a heartbeat keeps the lease, also where the clock is set back", (bench
   assert.equal(bench.claim().id, job.id, "a lease from the future is none");
 });
 
-contract("a released job waits again, and the attempt does not count", (bench) => {
+contract("a released job is queued again, and the attempt does not count", (bench) => {
   bench.enqueue();
   assert.equal(bench.queue.release(bench.claim()), true);
   const again = bench.claim();
@@ -213,7 +213,7 @@ contract(
   },
 );
 
-contract("a clock that is set back does not keep a deferred job for ever", (bench) => {
+contract("a deferred job runs even if the clock is set back", (bench) => {
   bench.enqueue();
   bench.queue.defer(bench.claim(), error, maxWait * 9);
   bench.now += maxWait - 1;
@@ -222,7 +222,7 @@ contract("a clock that is set back does not keep a deferred job for ever", (benc
   assert.equal(bench.claim().tries, 2);
 });
 
-contract("cancelling ends what waits, marks what runs, and leaves what has ended", (bench) => {
+contract("cancelling ends queued jobs, marks running ones and leaves ended ones", (bench) => {
   const [a, b] = [bench.enqueue(), bench.enqueue()];
   const running = bench.claim();
   assert.equal(bench.queue.cancel(b.id)?.state, "cancelled");
@@ -236,7 +236,7 @@ contract("cancelling ends what waits, marks what runs, and leaves what has ended
   assert.equal(bench.queue.claim(), undefined);
 });
 
-contract("only what failed or was cancelled is queued again, as if it were new", (bench) => {
+contract("only failed and cancelled jobs can be retried, and they start anew", (bench) => {
   const { id } = bench.enqueue();
   assert.equal(bench.queue.retry(id)?.state, "queued");
   const job = bench.claim();
@@ -256,7 +256,7 @@ contract("only what failed or was cancelled is queued again, as if it were new",
   assert.equal(bench.queue.retry("none"), undefined);
 });
 
-contract("only what has ended is removed or pruned", (bench) => {
+contract("only ended jobs are removed or pruned", (bench) => {
   const ids = [1, 2, 3, 4].map(() => bench.enqueue().id);
   for (const _ of [1, 2, 3]) {
     bench.queue.finish(bench.claim(), { state: "succeeded" });
@@ -273,7 +273,7 @@ contract("only what has ended is removed or pruned", (bench) => {
   assert.deepEqual(bench.queue.list({ limit: 9 }).map((job) => job.id), [ids[3], ids[2]]);
 });
 
-contract("after a death what ran waits again, was cancelled, or is given up", (bench) => {
+contract("after a crash running jobs are queued again, cancelled or failed", (bench) => {
   const { id } = bench.enqueue();
   for (let attempt = 1; attempt < maxAttempts; attempt++) {
     assert.equal(bench.claim().tries, attempt);
@@ -290,7 +290,7 @@ contract("after a death what ran waits again, was cancelled, or is given up", (b
   assert.equal(bench.queue.get(other)?.state, "cancelled");
 });
 
-contract("an idempotency key gives the job that stands, within its tenant", (bench) => {
+contract("an idempotency key returns the existing job of its tenant", (bench) => {
   const first = bench.enqueue("p", "default", "key");
   const again = bench.queue.enqueue({
     tenant: "default",
@@ -369,7 +369,7 @@ contract(
   },
 );
 
-contract("the figures tell what waits and what runs, and since when", (bench) => {
+contract("the statistics have the queued and running jobs, and since when", (bench) => {
   const start = bench.now;
   const none = { queued: 0, running: 0, oldestQueuedAt: undefined, oldestRunningAt: new Map() };
   assert.deepEqual(bench.queue.figures(), none);
@@ -413,7 +413,7 @@ contract(
   },
 );
 
-contract("what failed and waits for another try takes no place of those that wait", (bench) => {
+contract("jobs that wait for a retry do not count against the queue's limit", (bench) => {
   bench.enqueue();
   bench.queue.defer(bench.claim(), error, 50);
   const again = () => bench.queue.enqueue({ tenant: "default", profile: "p", request: {} }, 1);
@@ -421,7 +421,7 @@ contract("what failed and waits for another try takes no place of those that wai
   assert.throws(again, { reason: "queue_full" });
 });
 
-contract("the last success of each profile is known, and no failure counts as one", (bench) => {
+contract("the last success of each profile is recorded, and failures do not change it", (bench) => {
   const end = (profile: string, at: number, state: "succeeded" | "failed") => {
     bench.enqueue(profile);
     bench.now = at;
@@ -435,7 +435,7 @@ contract("the last success of each profile is known, and no failure counts as on
   assert.deepEqual(bench.queue.lastSuccesses(), new Map([["p", 4_000_000], ["q", 3_000_000]]));
 });
 
-contract("jobs of profiles that are passed over wait, and their tenant keeps its turn", (bench) => {
+contract("jobs of skipped profiles stay queued, and their tenant keeps its turn", (bench) => {
   const [first, second] = [bench.enqueue("slow"), bench.enqueue("slow", "other")];
   const passed = new Set(["slow"]);
   assert.equal(bench.queue.claim(new Set(), passed), undefined);

@@ -54,7 +54,7 @@ class Bench {
   }
 }
 
-Deno.test("an export is asked for when it is due, once, for its tenant", () => {
+Deno.test("a due export is queued once, for its tenant", () => {
   using bench = new Bench("2026-01-01T12:00:00Z");
   const scheduler = bench.scheduler();
   scheduler.tick();
@@ -72,7 +72,7 @@ Deno.test("an export is asked for when it is due, once, for its tenant", () => {
   assert.equal(scheduler.next(nightly), Date.parse("2026-01-03T03:00:00Z"));
 });
 
-Deno.test("runs that were missed while the service was down are made up for once", () => {
+Deno.test("runs missed while the service was down are made up by one run", () => {
   using bench = new Bench("2026-01-01T12:00:00Z");
   bench.scheduler().tick();
   bench.set("2026-01-09T12:00:00Z");
@@ -87,7 +87,7 @@ Deno.test("runs that were missed while the service was down are made up for once
   assert.deepEqual(bench.runs, ["late", "queued"]);
 });
 
-Deno.test("a schedule that was taken out and put back has missed nothing", () => {
+Deno.test("a schedule that was removed and added again has no missed runs", () => {
   using bench = new Bench("2026-01-01T12:00:00Z");
   bench.scheduler().tick();
   bench.set("2026-01-05T12:00:00Z");
@@ -100,7 +100,7 @@ Deno.test("a schedule that was taken out and put back has missed nothing", () =>
   assert.deepEqual(bench.runs, ["queued"]);
 });
 
-Deno.test("a service that died between asking and noting does not ask twice", () => {
+Deno.test("a crash between queueing and recording a run does not queue it twice", () => {
   using bench = new Bench("2026-01-01T12:00:00Z");
   bench.scheduler().tick();
   bench.set("2026-01-02T03:00:00Z");
@@ -133,7 +133,7 @@ Deno.test("a schedule computes its next run and the time since which two runs we
   assert.deepEqual(bench.times, [tuesday, friday]);
 });
 
-Deno.test("a time that daylight saving leaves out is run, in the zone of the schedule", () => {
+Deno.test("a run at a time skipped by daylight saving still happens, in the schedule's time zone", () => {
   using bench = new Bench("2026-03-28T12:00:00Z");
   const berlin = { ...nightly, cron: "30 2 * * *", zone: "Europe/Berlin" };
   assert.equal(
@@ -143,7 +143,7 @@ Deno.test("a time that daylight saving leaves out is run, in the zone of the sch
   );
 });
 
-Deno.test("a clock that was set back asks for nothing twice", () => {
+Deno.test("no run is queued twice after the clock was set back", () => {
   using bench = new Bench("2026-01-01T12:00:00Z");
   const scheduler = bench.scheduler();
   scheduler.tick();

@@ -9,7 +9,7 @@ function run(job: string, more: Partial<WorkerRun<string, string>> = {}): Promis
   return runInWorker<string, string, string>({ url, job, onEvent: () => {}, signal, ...more });
 }
 
-Deno.test("a worker does its job, and what it says on the way arrives before the end", async () => {
+Deno.test("a worker does its job, and its events arrive before the end", async () => {
   const events: string[] = [];
   let pulses = 0;
   const onEvent = (event: string) => events.push(event);
@@ -43,7 +43,7 @@ Deno.test("a worker that cannot be loaded fails its job", async () => {
   await assert.rejects(missing, { kind: "defect", message: /worker crashed: .*nonexistent/ });
 });
 
-Deno.test("a worker that stops responding is given up", async (t) => {
+Deno.test("a worker that stops responding is terminated", async (t) => {
   for (const job of ["exit", "spin"]) {
     await t.step(
       job,
@@ -56,7 +56,7 @@ Deno.test("a worker that stops responding is given up", async (t) => {
   }
 });
 
-Deno.test("a worker is asked to stop, and stopped when it does not listen", async (t) => {
+Deno.test("a worker is asked to stop, and terminated if it does not", async (t) => {
   for (const job of ["yield", "spin"]) {
     await t.step(job, async () => {
       const stop = new AbortController();
@@ -74,7 +74,7 @@ Deno.test("after a stop no worker is started", async () => {
   await assert.rejects(run("echo", { signal: AbortSignal.abort(new Error("over")) }), /over/);
 });
 
-Deno.test("a worker without progress is ended with a transient failure", async () => {
+Deno.test("a worker without progress is terminated with a transient failure", async () => {
   await assert.rejects(run("yield", { stallTimeout: 200 }), (error) => {
     assert.ok(error instanceof StellaError);
     assert.match(error.message, /no progress for too long/);

@@ -1,6 +1,6 @@
 /**
- * A database that lost bits, or its tail: refused by its name, or opened with the right rows, and
- * never anything in between.
+ * A database with flipped bits or a missing tail is either refused by name or opened with the right
+ * rows.
  */
 import assert from "node:assert/strict";
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -76,7 +76,7 @@ Deno.test("a flipped bit in the header of a database page is detected or changes
   });
 });
 
-Deno.test("a file that was cut at any page, or to nothing, is refused or a new one", () => {
+Deno.test("a database truncated at any page is refused, and an empty file is a new database", () => {
   withCopies((fresh, put) => {
     const pages = fresh().length / 4096;
     for (let page = 1; page < pages; page++) {

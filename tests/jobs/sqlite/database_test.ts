@@ -15,7 +15,7 @@ function withDirectory(body: (directory: string) => void): void {
   }
 }
 
-Deno.test("a new database is private, in WAL, synced at each commit, and says whose it is", () => {
+Deno.test("a new database is private, uses WAL with a sync at each commit, and has stella's application id", () => {
   withDirectory((directory) => {
     const path = join(directory, "stella.db");
     const db = openDatabase(path);
@@ -36,7 +36,7 @@ Deno.test("a new database is private, in WAL, synced at each commit, and says wh
   });
 });
 
-Deno.test("the database of a newer version is refused before a byte of it is written", () => {
+Deno.test("a database of a newer version is refused before anything is written", () => {
   withDirectory((directory) => {
     const path = join(directory, "stella.db");
     openDatabase(path).close();
@@ -58,7 +58,7 @@ Deno.test("the database of a newer version is refused before a byte of it is wri
   });
 });
 
-Deno.test("the database of an older version is brought to the present schema, and kept as it was", () => {
+Deno.test("a database of an older version is migrated, and a copy of it is kept", () => {
   withDirectory((directory) => {
     const path = join(directory, "stella.db");
     // Schema 1, as the first version made it: all steps but the last.
@@ -81,7 +81,7 @@ Deno.test("the database of an older version is brought to the present schema, an
   });
 });
 
-Deno.test("bundles of an older version stay in the order in which they were asked for, before all that come", () => {
+Deno.test("bundles of an older version keep their order of request, before all new ones", () => {
   withDirectory((directory) => {
     const path = join(directory, "stella.db");
     const [before = ""] = stepsFrom(0).split("UPDATE jobs SET stored = seq");
@@ -100,7 +100,7 @@ Deno.test("bundles of an older version stay in the order in which they were aske
   });
 });
 
-Deno.test("of the jobs of an older version it is known which a schedule asked for", () => {
+Deno.test("jobs of an older version keep whether a schedule requested them", () => {
   withDirectory((directory) => {
     const path = join(directory, "stella.db");
     const [before = ""] = stepsFrom(0).split("ALTER TABLE jobs ADD COLUMN trigger");
@@ -156,7 +156,7 @@ Deno.test("another program's database is refused", () => {
   });
 });
 
-Deno.test("a damaged database is refused with its name, and nothing is made in its place", () => {
+Deno.test("a damaged database is refused by name and not replaced", () => {
   withDirectory((directory) => {
     const path = join(directory, "stella.db");
     const db = openDatabase(path);
@@ -188,7 +188,7 @@ Deno.test("a text file is refused as a database", () => {
   });
 });
 
-Deno.test("a transaction that fails leaves nothing and the next one works", () => {
+Deno.test("a failed transaction changes nothing, and the next one works", () => {
   withDirectory((directory) => {
     const db = openDatabase(join(directory, "stella.db"));
     const insert =
@@ -243,7 +243,7 @@ async function traced(
 
 Deno.test(requiring(
   ["strace"],
-  "a sync that fails is never a commit, and never another journal mode",
+  "a failed sync neither commits nor changes the journal mode",
   async () => {
     const directory = Deno.makeTempDirSync({ prefix: "stella-database-" });
     try {

@@ -11,7 +11,7 @@ async function withState(body: (state: string) => Promise<void>): Promise<void> 
   }
 }
 
-Deno.test("the lock makes its state directory, both private, and names its holder", async () => {
+Deno.test("the lock creates its state directory, both private, and records its holder", async () => {
   await withState(async (state) => {
     const lock = await takeLock(state);
     assert.equal(Deno.statSync(state).mode! & 0o777, 0o700);
@@ -21,7 +21,7 @@ Deno.test("the lock makes its state directory, both private, and names its holde
   });
 });
 
-Deno.test("a second holder is refused with the number of the first, until that lets go", async () => {
+Deno.test("a second holder is refused with the first one's process id until the lock is released", async () => {
   await withState(async (state) => {
     const lock = await takeLock(state);
     await assert.rejects(takeLock(state), {
@@ -51,7 +51,7 @@ Deno.test("a state directory that cannot be created is reported with its path", 
   await assert.rejects(takeLock("/dev/null/state"), { message: /Cannot lock "\/dev\/null\/state/ });
 });
 
-Deno.test("a link in the state directory is refused, and nothing happens to its target", async () => {
+Deno.test("a link in the state directory is refused, and its target is not changed", async () => {
   const names = ["lock", "stella.db", "stella.db-wal", "stella.db-shm", "keys", "store", "tmp"];
   for (const name of names) {
     await withState(async (state) => {

@@ -1,4 +1,4 @@
-/** What the queue on SQLite promises besides the contract: it outlives its process. */
+/** The contract of the SQLite queue beyond the common one: it survives its process. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { SqliteQueue } from "../../../src/jobs/sqlite/queue.ts";
@@ -21,7 +21,7 @@ function withQueues(body: (open: () => SqliteQueue) => void): void {
 
 const asked = { tenant: "lab", profile: "advisories", request: { layout: "archive" } };
 
-Deno.test("a job that was accepted is there after a restart, with all that was asked", () => {
+Deno.test("an accepted job survives a restart with all options of its request", () => {
   withQueues((open) => {
     const { job } = open().enqueue({ ...asked, idempotencyKey: "k" });
     const queue = open();

@@ -52,7 +52,7 @@ Deno.test("a clock that was set back, and a new start, do not change the order",
   assert.equal(third.time, start - 3_600_000, "the time is what the clock said");
 });
 
-Deno.test("pages follow each other by the last id, also when that event is gone", () => {
+Deno.test("pages continue after the last id, even if that event was removed", () => {
   using bench = new Bench();
   const ids = ["1", "2", "3", "4"].map((stage) => bench.timeline.add(a, stage).id);
   const page = (after?: string) =>
@@ -65,7 +65,7 @@ Deno.test("pages follow each other by the last id, also when that event is gone"
   assert.deepEqual(page(ids[3]), []);
 });
 
-Deno.test("newest first, pages go back from the last id", () => {
+Deno.test("newest first, pages continue before the last id", () => {
   using bench = new Bench();
   const ids = ["1", "2", "3", "4", "5"].map((stage) => bench.timeline.add(a, stage).id);
   bench.timeline.add(b, "foreign");
@@ -77,7 +77,7 @@ Deno.test("newest first, pages go back from the last id", () => {
   assert.deepEqual(page({ before: ids[3]!, after: ids[1]! }), ["3"]);
 });
 
-Deno.test("a tenant sees its own events only, whatever it asks for", () => {
+Deno.test("a tenant sees only its own events with any query", () => {
   using bench = new Bench();
   const own = bench.timeline.add(a, "queued", { n: 1 });
   const foreign = bench.timeline.add(b, "queued");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { openDatabase } from "../../../src/jobs/sqlite/database.ts";
 import { Uploads } from "../../../src/jobs/sqlite/uploads.ts";
 
-Deno.test("uploads are kept over a restart, changed, forgotten, and grow old", () => {
+Deno.test("uploads survive a restart, can be updated and removed, and expire", () => {
   const directory = Deno.makeTempDirSync({ prefix: "stella-uploads-" });
   try {
     let now = 1_000_000;
