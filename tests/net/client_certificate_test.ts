@@ -1,4 +1,4 @@
-/** To whom a client certificate is shown: to the registry, and to nobody whom it names. */
+/** A client certificate is presented to the registry only, not to hosts that it names. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -51,7 +51,7 @@ async function isShownACertificate(client: RegistryClient, url: string): Promise
 
 Deno.test(requiring(
   ["openssl"],
-  "a client certificate is shown to the registry alone, not to another origin that it names",
+  "a client certificate is presented to the registry only, not to another origin that it names",
   async () => {
     const authority = new Authority();
     const own = authority.issue("IP:127.0.0.1", 2);

@@ -1,4 +1,4 @@
-/** What is said of a connection that broke: which host, what was under way, and never nothing. */
+/** Errors of broken connections name the host and the operation and are never empty. */
 import assert from "node:assert/strict";
 import net from "node:net";
 import type { AddressInfo } from "node:net";
@@ -88,7 +88,7 @@ Deno.test("an error without a message shows its code, or that the connection end
   assert.equal(printed(both), `${where}connect ECONNREFUSED ::1:1; b`);
 });
 
-Deno.test("the code of an error decides what happened, its text never", () => {
+Deno.test("an error is classified by its code, never by its text", () => {
   const url = new URL("https://r.test/v2/");
   const of = (code: string, message = "ECONNREFUSED, fatal alert: UnknownCA, socket hang up") => {
     const cause = Object.assign(new Error(message), { code });

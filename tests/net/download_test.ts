@@ -56,7 +56,7 @@ Deno.test("an interrupted download starts again from its beginning", async () =>
   assert.equal(site.asked, 3);
 });
 
-Deno.test("an endless answer is ended, and nothing stays", async () => {
+Deno.test("an endless download is aborted and leaves no file", async () => {
   using site = new Site((response) => {
     const more = () =>
       response.writableEnded || response.destroyed || response.write(content, more);
@@ -69,7 +69,7 @@ Deno.test("an endless answer is ended, and nothing stays", async () => {
   assert.ok(!existsSync(site.to));
 });
 
-Deno.test("an answer that stops moving is a timeout, and nothing stays", async () => {
+Deno.test("a stalled download is a timeout and leaves no file", async () => {
   using site = new Site((response) => response.write("x"));
   const timeouts = { connect: 30_000, stall: 300 };
   await assert.rejects(site.get({ timeouts }), { kind: "remote", message: /no data/ });
@@ -77,7 +77,7 @@ Deno.test("an answer that stops moving is a timeout, and nothing stays", async (
   assert.ok(!existsSync(site.to));
 });
 
-Deno.test("the egress policy is checked first, and an existing file is never touched", async () => {
+Deno.test("the egress policy is checked first, and an existing file is not replaced", async () => {
   using site = new Site((response) => response.end(content));
   const policy = () => {
     throw new Error("sealed");

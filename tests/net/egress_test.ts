@@ -74,7 +74,7 @@ const commandsOf = (scene: Scene) => [
 ];
 const more = ["--credentials", "c.json", "--config", "s.yaml"];
 
-sealedTest("a sealed site does not ask a token server that it does not allow", async (scene) => {
+sealedTest("a sealed site does not connect to a token server that it does not allow", async (scene) => {
   const { home, registry, elsewhere, configure } = scene;
   registry.guard = (_, response) => {
     const challenge = `Bearer realm="http://${elsewhere.host}/token",service="x"`;

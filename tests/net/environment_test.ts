@@ -1,6 +1,6 @@
 /**
- * The program from its source beside variables of proxies and certificates: they have no effect,
- * and that is said where it matters.
+ * The program from source with proxy and certificate variables set: they have no effect, and a
+ * warning says so where it matters.
  */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
@@ -12,7 +12,7 @@ import { Home } from "../support/program.ts";
 import { Authority } from "../support/registry/authority.ts";
 import { FakeRegistry } from "../support/registry/fake_registry.ts";
 
-/** A proxy that counts who comes. */
+/** A proxy that counts connections. */
 class Proxy {
   connections = 0;
   readonly #server = http.createServer((_, response) => void response.writeHead(500).end());
@@ -76,7 +76,7 @@ Deno.test("proxy variables are ignored, without a warning for this machine", asy
 
 Deno.test(requiring(
   ["openssl"],
-  "certificates of the environment are not trusted, nor is trust switched off",
+  "certificate variables neither add trusted authorities nor disable verification",
   async () => {
     const home = new Home();
     const [own, other] = [new Authority(), new Authority()];

@@ -98,7 +98,7 @@ const rightly: Speak = (socket, request) => {
   socket.write(bodyOf(request));
 };
 
-Deno.test("parts come whole, one after another on one connection", async () => {
+Deno.test("consecutive parts are read whole on one connection", async () => {
   await scene(rightly, async ({ fill, received }) => {
     assert.deepEqual(await fill(0, 100_000), [content.length, true]);
     assert.deepEqual(await fill(100_000, 300_000), [content.length, true]);
@@ -107,7 +107,7 @@ Deno.test("parts come whole, one after another on one connection", async () => {
   });
 });
 
-Deno.test("parts that are asked for at once have a connection each", async () => {
+Deno.test("concurrent parts use a connection each", async () => {
   await scene(rightly, async ({ fill, received }) => {
     const both = await Promise.all([fill(0, 150_000), fill(150_000, 300_000)]);
     assert.deepEqual(both, [[content.length, true], [content.length, true]]);
@@ -115,7 +115,7 @@ Deno.test("parts that are asked for at once have a connection each", async () =>
   });
 });
 
-Deno.test("head and body may come in any pieces", async () => {
+Deno.test("head and body are read in fragments of any size", async () => {
   const inPieces: Speak = async (socket, request) => {
     const all = Buffer.concat([Buffer.from(headOf(request)), bodyOf(request)]);
     for (let at = 0, size = 1; at < all.length; at += size, size = at < 200 ? 7 : 9_999) {
@@ -153,7 +153,7 @@ const others: Record<string, Speak> = {
     socket.write(Buffer.concat([Buffer.from(headOf(request)), content])),
 };
 for (const [name, speak] of Object.entries(others)) {
-  Deno.test(`where the answer is ${name}, no part came, and nothing hangs`, async () => {
+  Deno.test(`no part is read, and nothing hangs, if the answer is ${name}`, async () => {
     const atFirst: Speak = (socket, request, turn) =>
       (turn === 0 ? speak : rightly)(socket, request, turn);
     await scene(
@@ -187,7 +187,7 @@ Deno.test("a part may be the last one on its connection", async () => {
   });
 });
 
-Deno.test("a kept connection that ended meanwhile is replaced, as often as it takes", async () => {
+Deno.test("a kept connection that was closed is replaced, as often as necessary", async () => {
   let ended = Promise.withResolvers<void>();
   const once: Speak = (socket, request) => {
     socket.once("close", ended.resolve);
@@ -213,7 +213,7 @@ for (
     1,
   ]] as const
 ) {
-  Deno.test(`who ${what} is asked ${max} times at most`, async () => {
+  Deno.test(`a server that ${what} gets at most ${max} requests`, async () => {
     await scene(
       speak!,
       async ({ fill, received }) => {
@@ -226,7 +226,7 @@ for (
   });
 }
 
-Deno.test("bytes after a part end the connection, and belong to no other part", async () => {
+Deno.test("extra bytes after a part close the connection and are not used for another part", async () => {
   const ended = Promise.withResolvers<void>();
   const tooMuch: Speak = (socket, request, turn) => {
     rightly(socket, request, turn);
@@ -244,7 +244,7 @@ Deno.test("bytes after a part end the connection, and belong to no other part", 
   });
 });
 
-Deno.test("an abort ends the wait", async () => {
+Deno.test("an abort ends waiting for a part", async () => {
   const stop = new AbortController();
   await scene(
     // When it waits for the answer.
@@ -261,7 +261,7 @@ Deno.test("an abort ends the wait", async () => {
   );
 });
 
-Deno.test("a token with the end of a line in it is not said", async () => {
+Deno.test("a token that contains a line end is not sent", async () => {
   await scene(rightly, async ({ fill, received }) => {
     const headers = { authorization: "Bearer x\r\nx-more: 1" };
     assert.deepEqual(await fill(0, 10, { headers }), [undefined, false]);
@@ -275,7 +275,7 @@ for (
   Deno.test(
     requiring(
       ["openssl"],
-      `TLS: a part is ${isBelieved ? "" : "not "}asked of ${names}`,
+      `TLS: a part is ${isBelieved ? "" : "not "}requested from a server certified for ${names}`,
       async () => {
         const authority = new Authority();
         const { key, cert } = authority.issue(names, 2);
@@ -296,7 +296,7 @@ for (
 }
 
 Deno.test(
-  requiring(["openssl"], "TLS: of several addresses the one that answers is found", async () => {
+  requiring(["openssl"], "TLS: the reachable one of several addresses is used", async () => {
     const authority = new Authority();
     const own = authority.issue("DNS:registry.test", 2);
     addresses = [nobody, here];
@@ -314,7 +314,7 @@ Deno.test(
 );
 
 Deno.test(
-  requiring(["openssl"], "TLS: nothing is asked of whom another authority named", async () => {
+  requiring(["openssl"], "TLS: no request is sent to a server certified by another authority", async () => {
     const [own, other] = [new Authority(), new Authority()];
     try {
       const ca = Deno.readTextFileSync(other.path);
@@ -353,7 +353,7 @@ const heads: [text: string, is: ReturnType<typeof readPartHead>][] = [
   [head.replace("content-range", "content-length: 5\r\ncontent-range"), "other"],
   [head.replace("content-range", "Transfer-Encoding: identity\r\ncontent-range"), "other"],
 ];
-Deno.test("only the head that was asked for is one", () => {
+Deno.test("only a matching response head is accepted", () => {
   for (const [text, is] of heads) {
     assert.deepEqual(readPartHead(Buffer.from(text), 2, 5), is, text);
   }

@@ -134,7 +134,7 @@ async function read(client: RegistryClient): Promise<Uint8Array> {
 }
 
 redirectTest(
-  "a blob comes in parts from where the registry redirects to, without credentials",
+  "a blob is read in parts from the redirect's target, without credentials",
   async ({ client, storage }) => {
     assert.deepEqual(await read(client()), bytes);
     assert(storage.asked.length >= 3, "a request for each part");
@@ -168,7 +168,7 @@ redirectTest(
 );
 
 redirectTest(
-  "a registry on the internet does not lead to a private address, not even by a name",
+  "a public registry cannot redirect to a private address, not even by name",
   async ({ storage, origin }) => {
     const { port } = new URL(origin);
     const resolve = () => Promise.resolve([{ address: "127.0.0.1", family: 4 }]);
@@ -244,7 +244,7 @@ redirectTest(
 );
 
 redirectTest(
-  "what the storage refuses is said to come from there, without the signed query",
+  "an error of the storage names the storage without the signed query",
   async ({ client, registry, origin }) => {
     registry.fault(
       /^GET .*\/blobs\//,
@@ -264,7 +264,7 @@ redirectTest(
   },
 );
 
-redirectTest("redirects in a circle end", async ({ client, registry }) => {
+redirectTest("a redirect loop ends", async ({ client, registry }) => {
   registry.fault(/^GET .*\/blobs\//, status(307, { location: "?again" }));
   await assert.rejects(read(client()), { message: /: more than 3 redirects$/ });
   assert.equal(registry.hits, 4);

@@ -46,7 +46,7 @@ Deno.test("the error code of a registry decides about a digest, not the text of 
   );
 });
 
-Deno.test("an error of a registry that is not UTF-8 still says its code", () => {
+Deno.test("an error body that is not UTF-8 still gives its code", () => {
   const text = JSON.stringify({ errors: [{ code: "DIGEST_INVALID", message: "ungültig" }] });
   const body = Buffer.from(text, "latin1");
   const { reason, message } = refused(outgoing, { ...answer(400), body });
@@ -62,7 +62,7 @@ Deno.test("jitter keeps a wait between half and the whole of its step", async ()
   }
 });
 
-Deno.test("a success ends it", async () => {
+Deno.test("a success ends the retries", async () => {
   assert.deepEqual((await run(refused(outgoing, answer(429)), 2)).result, "done");
 });
 
@@ -87,7 +87,7 @@ Deno.test("an invalid or past Retry-After leaves the usual wait", async () => {
   }
 });
 
-Deno.test("a registry that asks for hours is given up at once", async () => {
+Deno.test("a Retry-After of hours ends the retries at once", async () => {
   const error = refused(outgoing, answer(429, { "retry-after": "7200" }));
   const { calls, result, waits } = await run(error, 9);
   assert.deepEqual([calls, waits], [1, []]);

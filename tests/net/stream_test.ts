@@ -1,7 +1,4 @@
-/**
- * Bodies that are read at the reader's pace (src/net/stream.ts): all bytes, bounded waiting, and an
- * end with a reason.
- */
+/** Bodies with backpressure (src/net/stream.ts): all bytes, timeouts, and an end with a reason. */
 import assert from "node:assert/strict";
 import { randomFillSync } from "node:crypto";
 import http from "node:http";
@@ -52,7 +49,7 @@ async function all(stream: Stream, sizes: number[]): Promise<Uint8Array> {
 
 const content = randomFillSync(new Uint8Array(3 * mebibyte + 7));
 
-Deno.test("every byte comes once and in order, whatever the buffers", async () => {
+Deno.test("every byte is read once and in order, with buffers of any size", async () => {
   for (const sizes of [[mebibyte], [1, 65_537, 13, 100_000], [8 * mebibyte]]) {
     await opened((_, response) => response.end(content), async (stream) => {
       assert.deepEqual(await all(stream, sizes), content);
@@ -61,7 +58,7 @@ Deno.test("every byte comes once and in order, whatever the buffers", async () =
   }
 });
 
-Deno.test("a body of small chunks, many in one packet, is the same", async () => {
+Deno.test("a body of small chunks, many in one packet, is read unchanged", async () => {
   await opened((_, response) => {
     for (let at = 0; at < 50_000; at += 10) response.write(content.subarray(at, at + 10));
     response.end();
@@ -80,7 +77,7 @@ Deno.test("a reader that is slower than the limit for silence is not cut off", a
   }, { stall: limit });
 });
 
-Deno.test("a reader that does not read holds the sender up", async () => {
+Deno.test("a reader that does not read stops the sender", async () => {
   let sent = 0;
   const max = 256;
   const serve: Handler = (_, response) => {

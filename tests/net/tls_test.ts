@@ -1,6 +1,6 @@
 /**
- * Who is believed to be the registry. The certificates are made here, so that none in the tree can
- * expire.
+ * Which certificates of a registry are trusted. The certificates are made here, so that none in the
+ * tree can expire.
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
@@ -56,7 +56,7 @@ function refusal(message: RegExp) {
 
 Deno.test(requiring(
   ["openssl"],
-  "TLS: the named authority is believed, for a name and for an address",
+  "TLS: a certificate by the configured authority is trusted, for a name and for an address",
   async () => {
     await ping("DNS:registry.test");
     await ping("IP:127.0.0.1", { url: "https://127.0.0.1" });
@@ -77,14 +77,14 @@ Deno.test(requiring(
 
 Deno.test(requiring(
   ["openssl"],
-  "TLS: a certificate that has ended is refused",
+  "TLS: an expired certificate is refused",
   () =>
     assert.rejects(ping("DNS:registry.test", { days: -1 }), refusal(/certificate has expired$/)),
 ));
 
 Deno.test(requiring(
   ["openssl"],
-  "TLS: an authority that nobody named is refused",
+  "TLS: a certificate by another authority is refused",
   () => assert.rejects(ping("DNS:registry.test", { trusted: false }), refusal(/unable to verify/)),
 ));
 

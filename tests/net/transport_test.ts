@@ -1,4 +1,4 @@
-/** Who is talked to: addresses, policy, plain http, and the readiness ping. */
+/** Connections: addresses, policy, plain HTTP, and the readiness ping. */
 import assert from "node:assert/strict";
 import type { LookupAddress } from "node:dns";
 import net from "node:net";
@@ -78,7 +78,7 @@ Deno.test("plain http does not leave the machine, whatever localhost resolves to
   client.close();
 });
 
-Deno.test("a name is resolved once for a connection, and what it resolves to later is looked at too", async () => {
+Deno.test("a name is resolved once per connection, and checked again for later connections", async () => {
   const registry = await new FakeRegistry().start();
   const answers = ["127.0.0.1", "192.0.2.1"];
   let lookups = 0;
@@ -98,7 +98,7 @@ Deno.test("a name is resolved once for a connection, and what it resolves to lat
   await registry.stop();
 });
 
-Deno.test("plain http that was allowed is allowed for its host only", async () => {
+Deno.test("plain HTTP is allowed only for the host that it was allowed for", async () => {
   const registry = await new FakeRegistry().start();
   // 0.0.0.0 reaches this machine, and does not count as loopback.
   const client = resolving(`http://registry.test:${registry.port}`, ["0.0.0.0"], true);
