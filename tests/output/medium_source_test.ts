@@ -36,7 +36,7 @@ async function digestIn(source: MediumSource, path: string): Promise<string> {
   return sha256;
 }
 
-Deno.test("files of all lengths are read whole, a file that is not there is none", () =>
+Deno.test("files of all lengths are read whole, and a missing file is reported as absent", () =>
   withDirectory(async (root) => {
     const lengths = [0, 1, 511, 512, 4095, 4096, 4097, mebibyte - 1, mebibyte, mebibyte + 1];
     for (const length of [...lengths, 3 * mebibyte + 777]) {
@@ -50,7 +50,7 @@ Deno.test("files of all lengths are read whole, a file that is not there is none
 
 Deno.test(requiring(
   { tools: ["mkfs.ext4", "mount", "umount"], others: isRoot },
-  "a medium that lost a byte is noticed, although the page cache still has the right one",
+  "a changed byte on the medium is detected although the page cache has the right one",
   () =>
     withDirectory(async (root) => {
       const [image, place] = [join(root, "image"), join(root, "stick")];

@@ -23,7 +23,7 @@ import {
   snapshot,
 } from "../support/run_export.ts";
 
-Deno.test("an earlier bundle of any form is replaced by one of any other, and nothing of it stays", async () => {
+Deno.test("a bundle of any form replaces one of any other form completely", async () => {
   for (const before of forms) {
     for (const after of forms) {
       await inDirectory(async (out, input) => {
@@ -45,7 +45,7 @@ Deno.test("an earlier bundle of any form is replaced by one of any other, and no
   }
 });
 
-Deno.test("files that the new payload lacks go with the old one", async () => {
+Deno.test("files that the new payload lacks are removed with the old bundle", async () => {
   await inDirectory(async (out, input) => {
     await run(out, input, { layout: "directory" });
     rmSync(join(input, "a.txt"));

@@ -1,4 +1,4 @@
-/** Lines of the index come in the order of the files, whenever their digests come. */
+/** Lines of the index are in the order of the files, whenever their digests arrive. */
 import assert from "node:assert/strict";
 import { PendingLines } from "../../src/export/pending_lines.ts";
 
@@ -9,7 +9,7 @@ function lines() {
   return { emitted, pending, add };
 }
 
-Deno.test("a digest that is known at once goes out at once, if nothing waits before it", () => {
+Deno.test("a digest that is known at once is written at once if no earlier one is pending", () => {
   const { emitted, pending, add } = lines();
   add("a")("1");
   add("b");

@@ -28,7 +28,7 @@ function published(events: ExportEvent[]): unknown[] {
   return events.filter(({ kind }) => kind === "published");
 }
 
-Deno.test("an export of the service lies in the store and in its directory, and both verify", async () => {
+Deno.test("an export of the service is in the store and in its target directory, and both verify", async () => {
   await inDirectory(async (out, input) => {
     const events: ExportEvent[] = [];
     await runJob(out, input, 1, { emit: (event) => void events.push(event) });
@@ -41,7 +41,7 @@ Deno.test("an export of the service lies in the store and in its directory, and 
   });
 });
 
-Deno.test("of two exports into one directory the second waits for the first", async () => {
+Deno.test("the second of two exports into one directory waits for the first", async () => {
   await inDirectory(async (out, input) => {
     const held = new OutputTransaction({
       directory: out,
@@ -102,7 +102,7 @@ Deno.test("an export that fails at a target leaves no bundle in the store, and t
   });
 });
 
-Deno.test("of several targets that fail each is named, with why, and the others have the bundle", async () => {
+Deno.test("each failed target is named with its error, and the other targets have the bundle", async () => {
   await inDirectory(async (out, input) => {
     const at = (name: string) => join(out, "..", name);
     await Deno.writeTextFile(at("file"), "in the way");
@@ -136,7 +136,7 @@ Deno.test("of several targets that fail each is named, with why, and the others 
   });
 });
 
-Deno.test("an export is tried again where that may help one of the targets that failed", async () => {
+Deno.test("an export is retried if the failure of one of its targets is transient", async () => {
   await inDirectory(async (out, input) => {
     await Deno.writeTextFile(join(out, "../file"), "in the way");
     const error = await runJob(out, input, 7, {

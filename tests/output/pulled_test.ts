@@ -1,4 +1,4 @@
-/** A pull writes while it verifies; names are given after a good verdict, and only then. */
+/** A pull writes while it verifies; files get their names only after a good verdict. */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -80,7 +80,7 @@ Deno.test("a refused bundle leaves nothing behind, and existing files stay", () 
     assert.deepEqual(snapshot(out), before);
   }));
 
-Deno.test("a broken signature ends it before anything is made", () =>
+Deno.test("an invalid signature ends a pull before any file is created", () =>
   withDirectory(async (root) => {
     const files = new Map(made.files).set("manifest.json.sigstore.json", new Uint8Array(2));
     assert.equal(await pull({ ...made, files }, join(root, "out")), 4);
@@ -96,7 +96,7 @@ Deno.test("an existing file is not replaced without --force", () =>
     assert.equal(await pull(made, out, { force: true }), 0);
   }));
 
-Deno.test("of a bundle whose signer is refused nothing is written, at no time", () =>
+Deno.test("nothing is ever written of a bundle whose signer is refused", () =>
   withDirectory(async (root) => {
     const out = join(root, "out");
     const stranger = makeBundle({ key: testKey("stranger") });

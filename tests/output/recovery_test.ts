@@ -1,6 +1,6 @@
 /**
- * Exports that run at once, fail in their renames or are killed there: no bundle is destroyed, and
- * none is faked.
+ * Exports that run concurrently, fail in a rename or are killed there: no bundle is destroyed, and
+ * no incomplete one looks finished.
  */
 import assert from "node:assert/strict";
 import {
@@ -39,7 +39,7 @@ function place(directory: string, n: number): OutputTransaction {
   });
 }
 
-Deno.test("while one export runs in a directory, another is refused, also while it takes its names", async () => {
+Deno.test("a second export into a directory is refused while the first one runs, renames included", async () => {
   await inDirectory(async (out, input) => {
     const first = place(out, 1);
     assert.match(
@@ -98,7 +98,7 @@ Deno.test("if any rename fails, the directory is as before", async () => {
   }
 });
 
-Deno.test("a killed export is cleared: before its renames, between them, and after", async () => {
+Deno.test("a killed export is cleaned up, whether before, between or after its renames", async () => {
   const made = makeBundle();
   const names = [manifestName, ...bundleFileNames(made.manifest)];
   for (let moved = 0; moved <= names.length; moved++) {
@@ -140,7 +140,7 @@ function killedAfter(out: string, made: MadeBundle, steps: number): void {
   for (const [from, to] of moves.slice(0, steps)) renameSync(from, to);
 }
 
-Deno.test("an old bundle whose replacement was killed comes back, even if the next export fails", async () => {
+Deno.test("an old bundle whose replacement was killed is restored, even if the next export fails", async () => {
   for (const before of forms) {
     for (let steps = 1; steps <= 8; steps++) {
       await inDirectory(async (out, input) => {
@@ -168,7 +168,7 @@ Deno.test("an export killed during its cleanup keeps its bundle, even if the nex
   });
 });
 
-Deno.test("an old bundle that is not whole does not get its manifest back", async () => {
+Deno.test("the manifest of an incomplete old bundle is not restored", async () => {
   await inDirectory(async (out, input) => {
     await run(out, input);
     renameSync(join(out, manifestName), join(out, "manifest.json.old"));

@@ -11,7 +11,7 @@ const increase = (present: Uint8Array | undefined) => {
   return new TextEncoder().encode(String(number + 1));
 };
 
-Deno.test("no change of a state file is lost, however many come at once", () =>
+Deno.test("concurrent changes of a state file are not lost", () =>
   withDirectory(async (root) => {
     const path = join(root, "new", "numbers");
     const changes = Array.from(
@@ -62,7 +62,7 @@ Deno.test("a file that need not change is not replaced, and a failed change leav
     assert.equal(new TextDecoder().decode(readStateFile(path)), "2");
   }));
 
-Deno.test("neither the file nor its lock is followed where it is a link", () =>
+Deno.test("links in place of the file or its lock are not followed", () =>
   withDirectory(async (root) => {
     const other = join(root, "other");
     writeFileSync(other, "1");

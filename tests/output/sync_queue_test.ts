@@ -1,4 +1,4 @@
-/** Many syncs at once, a bounded number of them, and the first fault ends it. */
+/** Concurrent syncs with a limit; the first fault ends the queue. */
 import assert from "node:assert/strict";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";

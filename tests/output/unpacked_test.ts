@@ -79,7 +79,7 @@ Deno.test("files get their names, modes and folders whatever the umask, and noth
   });
 });
 
-Deno.test("without a commit the directory is as it was: absent, or empty", async () => {
+Deno.test("without a commit the directory stays absent or empty", async () => {
   await withDirectory((root) => {
     mkdirSync(join(root, "old"));
     for (const name of ["new", "old"]) {
@@ -173,7 +173,7 @@ Deno.test("a file in place of the partial directory is not reported as a name co
   });
 });
 
-Deno.test("thousands of names directly below the directory come through the list of names", async () => {
+Deno.test("thousands of names directly below the directory are published", async () => {
   await withDirectory(async (root) => {
     const unpacked = into(root, { files: 3000, bytes: 3000 });
     const names = Array.from({ length: 3000 }, (_, i) => `\u00e9-${String(i).padStart(40, "0")}`);
@@ -204,7 +204,7 @@ Deno.test("every file and every directory is synced before the first one gets it
   });
 });
 
-Deno.test("a sync that fails late is code 12, and nothing gets its final name", async () => {
+Deno.test("a late sync failure is code 12, and no file gets its final name", async () => {
   await withDirectory(async (root) => {
     const fault = new StellaError("medium_failed", "Cannot sync: EIO");
     const last = join(root, `.stella-${uuid}.partial/payload/top`);
@@ -242,7 +242,7 @@ Deno.test("a large file is synced while it is written", async () => {
   });
 });
 
-Deno.test("no more is written than the manifest declares, and nothing of it gets its name", async () => {
+Deno.test("at most the declared size is written, and no oversized file gets its final name", async () => {
   const cases: [declared: Partial<UnpackTarget>, written: Record<string, string>][] = [
     [{ files: 2 }, { "a-b/x": "1", "a/b/c/deep": "22" }],
     [{ bytes: 3 }, { "a-b/x": "1", "a/b/c/deep": "22" }],
@@ -266,7 +266,7 @@ Deno.test("no more is written than the manifest declares, and nothing of it gets
   }
 });
 
-Deno.test("a file that holds more than its header said is cut where the declared bytes end", async () => {
+Deno.test("a file longer than its header declares is truncated to the declared size", async () => {
   await withDirectory((root) => {
     const unpacked = into(root, { files: 1, bytes: 4 });
     const take = unpacked.begin({ path: "a", mode: 0o644, size: 4 });
