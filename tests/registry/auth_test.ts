@@ -88,7 +88,7 @@ function ask(registry: FakeRegistry, challenge: string, accepts: (value: string)
   };
 }
 
-Deno.test("Basic: credentials go out once they are asked for, and then always", () =>
+Deno.test("Basic: credentials are sent after the first challenge, and then always", () =>
   withRegistry(async (registry) => {
     ask(registry, 'Basic realm="r"', (value) => value === basic);
     await push(registry);
@@ -96,7 +96,7 @@ Deno.test("Basic: credentials go out once they are asked for, and then always", 
     assert(registry.authorizations.slice(1).every((value) => value === basic));
   }));
 
-Deno.test("Basic: wrong credentials end as auth after one try", () =>
+Deno.test("Basic: wrong credentials end as auth after one attempt", () =>
   withRegistry(async (registry) => {
     ask(registry, 'Basic realm="r"', () => false);
     const hint = /check the credentials/;
@@ -125,7 +125,7 @@ Deno.test("Basic: parallel requests that are refused once all succeed after the 
     assert(registry.manifests.has("v1"));
   }));
 
-Deno.test("Basic: credentials that are refused in the middle are not sent again", () =>
+Deno.test("Basic: credentials that are refused during a push are not sent again", () =>
   withRegistry(async (registry) => {
     let uses = 0;
     ask(registry, 'Basic realm="r"', (value) => value === basic && uses++ < 3);
@@ -141,7 +141,7 @@ Deno.test("Basic: without credentials nothing is tried again", () =>
     assert.equal(registry.log.length, 1);
   }));
 
-Deno.test("Basic: a registry that everybody may read asks for credentials at the first write", () =>
+Deno.test("Basic: a publicly readable registry requires credentials at the first write", () =>
   withRegistry(async (registry) => {
     registry.guard = (request, response) => {
       const isRead = request.method === "GET" || request.method === "HEAD";
@@ -166,14 +166,14 @@ function askByPing(registry: FakeRegistry, challenge?: string): void {
   };
 }
 
-Deno.test("Basic: a registry that asks for credentials at /v2/ alone gets them", () =>
+Deno.test("Basic: credentials are sent to a registry that challenges only at /v2/", () =>
   withRegistry(async (registry) => {
     askByPing(registry, 'Basic realm="r"');
     await push(registry);
     assert(registry.manifests.has("v1"));
   }));
 
-Deno.test("a 401 that asks for nothing says that the credentials were not asked for", () =>
+Deno.test("the error of a 401 without a challenge says that no credentials were requested", () =>
   withRegistry(async (registry) => {
     askByPing(registry);
     const message = /: 401 Unauthorized, and did not ask for the given credentials$/;
@@ -185,7 +185,7 @@ Deno.test("a 401 that asks for nothing says that the credentials were not asked 
     await assert.rejects(push(registry, false), isAuth(/: 401 Unauthorized$/, /^log in: /));
   }));
 
-/** A place that makes tokens `t1`, `t2`, ..., and notes what it was asked. */
+/** A token server that issues tokens `t1`, `t2`, ... and records its requests. */
 class FakeTokenServer {
   readonly asked: {
     method: string | undefined;
@@ -231,7 +231,7 @@ async function withTokens(
   }
 }
 
-Deno.test("Bearer: one token that may push serves the whole push", () =>
+Deno.test("Bearer: one token with push access serves the whole push", () =>
   withTokens(async (registry, tokens, challenge) => {
     ask(registry, challenge, (value) => value === "Bearer t1");
     await push(registry);
@@ -297,7 +297,7 @@ for (const [what, answer, message] of badTokens) {
     }));
 }
 
-Deno.test("Bearer: a busy realm is asked again", () =>
+Deno.test("Bearer: a request to a busy realm is retried", () =>
   withTokens(async (registry, tokens, challenge) => {
     tokens.answer = (response) =>
       tokens.asked.length < 3
@@ -344,7 +344,7 @@ Deno.test("Bearer: a parallel request uses the token that another one has got", 
 
 const identity = { identityToken: new Secret("hunter2") };
 
-Deno.test("Bearer: an identity token is exchanged, and the one that comes back is used next", () =>
+Deno.test("Bearer: an identity token is exchanged, and the returned one is used next", () =>
   withTokens(async (registry, tokens, challenge) => {
     tokens.answer = (response) => {
       const count = tokens.asked.length;

@@ -1,6 +1,6 @@
 /**
- * What a push does when the registry does not. Every test asserts that its fault happened, and the
- * class it ended in.
+ * Pushes with registry faults. Every test asserts that its fault happened, and the class it ended
+ * in.
  */
 import assert from "node:assert/strict";
 import type { Timeouts } from "../../src/net/exchange.ts";
@@ -161,7 +161,7 @@ Deno.test("a blob of another length does not count as present and is sent", () =
     },
   ));
 
-Deno.test("slow is not silent: a registry that sends a byte now and then is listened to", () =>
+Deno.test("a registry that sends a byte now and then does not time out", () =>
   pushInto((registry) =>
     registry.fault(referrers, (request, response) => {
       request.resume();

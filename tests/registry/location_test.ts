@@ -1,4 +1,4 @@
-/** The registry says where an upload goes; the client decides whether it goes there. */
+/** The registry gives the URL of an upload; the client checks it. */
 import assert from "node:assert/strict";
 import { RemoteError } from "../../src/net/failure.ts";
 import { accepted, pushInto } from "../support/registry/corrupted.ts";
@@ -12,7 +12,7 @@ const away: [string, string][] = [
 ];
 
 for (const [what, location] of away) {
-  Deno.test(`an upload is not sent away: ${what}`, () =>
+  Deno.test(`an upload is not sent to another place: ${what}`, () =>
     pushInto((registry) => {
       const there = location.replace("HOST", registry.host);
       registry.fault(/^POST /, accepted(202, { location: there }));

@@ -73,7 +73,7 @@ pushTest("blobs go first, the attestation before the tag", async (registry, _, p
   assert(lastBlob < registry.log.indexOf(puts[0]!), "a blob came after a manifest");
 });
 
-pushTest("connections are kept", async (registry, _, push) => {
+pushTest("connections are reused", async (registry, _, push) => {
   await push();
   assert(registry.log.length > 20, "too few requests to tell");
   assert(registry.connections <= 3, `${registry.connections} connections`);
@@ -103,7 +103,7 @@ Deno.test("without a tag nothing is tagged but the referrers", () =>
     }
   }));
 
-pushTest("progress ends with everything", async (_, __, push) => {
+pushTest("progress ends with all bytes", async (_, __, push) => {
   const seen: [number, number][] = [];
   const report = await push({ progress: (done, total) => seen.push([done, total]) });
   assert.deepEqual(seen.at(-1), [report.bytes, report.bytes]);
@@ -131,7 +131,7 @@ pushTest(
 );
 
 pushTest(
-  "of a bundle that is verified meanwhile the registry alone checks the digests",
+  "only the registry checks the digests of a bundle that is verified during the push",
   async (registry, bundle, push) => {
     const wrong = bundle.archive.map((byte, i) => i === 7 ? byte ^ 1 : byte);
     writeFileSync(join(bundle.dir, "advisories.tar"), wrong);
@@ -148,7 +148,7 @@ function approval({ manifestBytes }: FakeBundle): Promise<string> {
 }
 
 pushTest(
-  "until a bundle is found right nothing refers to what was sent",
+  "no manifest is sent until the bundle is verified",
   async (registry, bundle, push) => {
     const { promise, resolve } = Promise.withResolvers<string>();
     const sent = Promise.withResolvers<void>();
@@ -165,7 +165,7 @@ pushTest(
 );
 
 pushTest(
-  "a bundle that is found wrong, or was replaced meanwhile, is never referred to",
+  "no manifest is sent for a bundle that fails verification or was replaced",
   async (registry, _, push) => {
     const refused = Promise.reject(new StellaError("entry_unexpected", "refused"));
     refused.catch(() => {});
@@ -240,7 +240,7 @@ for (const [what, damage, code, message] of refusals) {
   });
 }
 
-pushTest("bad names are refused together, before anything is asked", async (registry, _, push) => {
+pushTest("invalid names are refused together, before any request", async (registry, _, push) => {
   const error = await rejection(push({ repository: "Exports", tag: "2026:01" }));
   assert.equal(error.kind, "usage");
   assert.match(error.message, /the repository "Exports" is not allowed; the tag "2026:01"/);
@@ -255,7 +255,7 @@ pushTest("an aborted push ends as interrupted", async (registry, _, push) => {
   assert.equal(error.kind, "interrupted");
 });
 
-pushTest("a push that was aborted before asks nothing", async (registry, _, push) => {
+pushTest("a push that was aborted before its start sends no request", async (registry, _, push) => {
   const error = await rejection(push({ signal: AbortSignal.abort() }));
   assert.equal(error.kind, "interrupted");
   assert.deepEqual(registry.log, []);

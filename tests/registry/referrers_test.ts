@@ -72,7 +72,7 @@ Deno.test("unchanged text of other programs stays as it is", () => {
   });
 });
 
-Deno.test("a faster writer is not overwritten", () =>
+Deno.test("a concurrent writer's change is not overwritten", () =>
   withRegistry(async (registry, client) => {
     registry.etags = true;
     const repository = new Repository(client, "a");
@@ -90,7 +90,7 @@ Deno.test("a faster writer is not overwritten", () =>
     assert.deepEqual(listed, ["1", "2", "3"]);
   }));
 
-Deno.test("a tag that changes all the time is given up", () =>
+Deno.test("a tag that keeps changing ends the push", () =>
   withRegistry(async (registry, client) => {
     registry.fault(/^PUT /, (request, response) => {
       request.resume();

@@ -18,7 +18,7 @@ function revealed(found: Credentials | undefined): string[] {
 }
 const host = "registry.site:5000";
 
-Deno.test("a secret shows itself only when it is revealed", () => {
+Deno.test("a secret is shown only by reveal", () => {
   const secret = new Secret("hunter2");
   assert.equal(secret.reveal(), "hunter2");
   const shown = {
@@ -86,7 +86,7 @@ for (const [what, content, mode, message] of refusals) {
   });
 }
 
-Deno.test("credentials that are not there are code 12", () => {
+Deno.test("a missing credentials file is code 12", () => {
   assert.throws(
     () => readCredentials("/nonexistent/site.json", host),
     (error) => error instanceof StellaError && error.kind === "io",

@@ -1,6 +1,5 @@
 /**
- * Bundles that are verified where they lie in a registry, and what a registry that lies or fails
- * makes of the verdict.
+ * Bundles verified in place in a registry, and the verdict if the registry is faulty or hostile.
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
@@ -83,7 +82,7 @@ for (const api of [false, true]) {
 }
 
 sourceTest(
-  "by digest, and with a registry that knows no ranges",
+  "a bundle is verified in place by digest, and from a registry without range requests",
   async ({ registry, bundle, pushed }) => {
     registry.ranges = false;
     const source = bundle(undefined, { digest: pushed.digest });
@@ -106,7 +105,7 @@ function cutPart(bytes: number): Handler {
   };
 }
 
-sourceTest("parts that are cut off are gone on with where they ended", async (scene) => {
+sourceTest("truncated parts are resumed at their offset", async (scene) => {
   const { registry, verify } = scene;
   registry.fault(blob, cutPart(1_000_000), 3);
   assert.equal((await verify()).code, 0);
@@ -114,7 +113,7 @@ sourceTest("parts that are cut off are gone on with where they ended", async (sc
 });
 
 sourceTest(
-  "a blob that changes its length while it is read is no blob",
+  "a blob that changes its length while it is read is an error",
   async ({ registry, verify }) => {
     registry.fault(blob, half("reset"), 1);
     const { code, findings } = await verify();
@@ -137,7 +136,7 @@ sourceTest("a reader that stops makes no more requests", async ({ registry, bund
   assert.equal(registry.log.length, asked);
 });
 
-sourceTest("a busy registry is waited for", async ({ registry, verify }) => {
+sourceTest("requests to a busy registry are retried", async ({ registry, verify }) => {
   registry.fault(blob, reset, 2);
   registry.fault(blob, status(503), 2);
   assert.equal((await verify()).code, 0);
@@ -145,7 +144,7 @@ sourceTest("a busy registry is waited for", async ({ registry, verify }) => {
 });
 
 sourceTest(
-  "a registry that fails for good says nothing about the bundle",
+  "a permanent registry failure is not a finding about the bundle",
   async ({ registry, verify }) => {
     registry.fault(blob, status(500));
     const { code, findings } = await verify();
@@ -154,7 +153,7 @@ sourceTest(
   },
 );
 
-sourceTest("a redirect that leads nowhere good is not followed", async ({ registry, verify }) => {
+sourceTest("an invalid redirect is not followed", async ({ registry, verify }) => {
   for (
     const [location, message] of [
       ["http://registry.site/", /: 307 .*$/],
@@ -172,7 +171,7 @@ sourceTest("a redirect that leads nowhere good is not followed", async ({ regist
   }
 });
 
-sourceTest("other bytes under the digest are found", async ({ registry, verify }) => {
+sourceTest("content that differs from its digest is reported", async ({ registry, verify }) => {
   const bytes = Buffer.from(made.files.get(archive.path)!);
   bytes[3 << 20]! ^= 1;
   registry.blobs.set(`sha256:${archive.sha256}`, bytes);
@@ -181,7 +180,7 @@ sourceTest("other bytes under the digest are found", async ({ registry, verify }
   assert(findings.includes(`7 digest_mismatch ${archive.path}`), findings.join("; "));
 });
 
-sourceTest("a blob that is gone is a missing file", async ({ registry, verify }) => {
+sourceTest("a missing blob is reported as a missing file", async ({ registry, verify }) => {
   const index = made.manifest.files.find((file) => file.role === "index")!;
   registry.blobs.delete(`sha256:${index.sha256}`);
   const { code, findings } = await verify();
@@ -189,14 +188,14 @@ sourceTest("a blob that is gone is a missing file", async ({ registry, verify })
   assert(findings.includes(`6 file_missing ${index.path}`), findings.join("; "));
 });
 
-sourceTest("a shorter blob is truncation", async ({ registry, verify }) => {
+sourceTest("a shorter blob is reported as truncated", async ({ registry, verify }) => {
   const bytes = made.files.get(archive.path)!;
   registry.blobs.set(`sha256:${archive.sha256}`, bytes.subarray(0, bytes.length - 512));
   const { findings } = await verify();
   assert(findings.includes(`10 truncated ${archive.path}`), findings.join("; "));
 });
 
-sourceTest("without an attestation nobody vouches", async ({ registry, pushed, verify }) => {
+sourceTest("a bundle without an attestation is not trusted", async ({ registry, pushed, verify }) => {
   registry.manifests.delete(pushed.digest.replace(":", "-"));
   const { code, findings } = await verify();
   assert.deepEqual([code, findings], [5, [`5 attestation_missing ${attestationName}`]]);
@@ -212,7 +211,7 @@ for (const [what, type] of [["nothing", undefined], ["the type of the config", e
   });
 }
 
-sourceTest("what is said to be an attestation comes before what may be one", async (scene) => {
+sourceTest("referrers declared as attestations are tried before undeclared ones", async (scene) => {
   const { registry, pushed, verify } = scene;
   const tag = registry.manifests.get(pushed.digest.replace(":", "-"))!;
   const index = JSON.parse(new TextDecoder().decode(tag.bytes));
@@ -243,7 +242,7 @@ function attach({ registry, pushed }: Scene, bytes: Uint8Array, at: "start" | "e
   tag.bytes = encode(index);
 }
 
-sourceTest("of several attestations the caller chooses by their bytes", async (scene) => {
+sourceTest("the caller selects one of several attestations by content", async (scene) => {
   const stranger = makeBundle({ entries, compression: "none", key: testKey("stranger") });
   attach(scene, stranger.files.get(attestationName)!, "start");
   attach(scene, new TextEncoder().encode("{}"), "end");
@@ -303,7 +302,7 @@ for (const [what, value, message] of others) {
   });
 }
 
-sourceTest("what is not there is said to be not there", async ({ bundle }) => {
+sourceTest("a missing bundle is reported as not found", async ({ bundle }) => {
   const absent = bundle(undefined, { tag: "v2" });
   await assert.rejects(absent.open(manifestName), {
     kind: "manifest",
@@ -344,14 +343,14 @@ sourceTest("an attestation on a later page of the registry's list is found", asy
   assert.deepEqual([code, findings, pages(scene)], [0, [], 3]);
 });
 
-sourceTest("a next page at another origin is not asked for", async (scene) => {
+sourceTest("a next page at another origin is not requested", async (scene) => {
   paged(scene);
   scene.registry.pageOrigin = "http://127.0.0.1:1";
   assert.notEqual((await scene.verify()).code, 0);
   assert.equal(pages(scene), 1);
 });
 
-sourceTest("a list without an end is given up", async (scene) => {
+sourceTest("an endless list of referrers is an error", async (scene) => {
   const { registry } = scene;
   registry.manifests.delete(scene.pushed.digest.replace(":", "-"));
   registry.fault(/^GET .*\/referrers\//, (_, response) => {

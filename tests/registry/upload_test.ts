@@ -1,6 +1,6 @@
 /**
- * Large blobs: chunks, what is gone on with and what is sent again. The archive here has two chunks
- * and a bit.
+ * Large blobs: chunks, resumed and restarted uploads. The archive has a little more than two
+ * chunks.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -81,7 +81,7 @@ function cutAfter({ registry }: Scene, bytes: number): Handler {
   };
 }
 
-uploadTest("a large blob goes in chunks, a small one as a whole", async (scene) => {
+uploadTest("a large blob is sent in chunks, a small one whole", async (scene) => {
   await scene.push();
   isStored(scene);
   assert.equal(chunksOf(scene), 3);
@@ -89,7 +89,7 @@ uploadTest("a large blob goes in chunks, a small one as a whole", async (scene) 
   assert.equal(scene.uploads.size, 0, "a finished upload is still remembered");
 });
 
-uploadTest("chunks grow up to the largest where they take no time", async (scene) => {
+uploadTest("chunks grow up to the maximum if they are sent quickly", async (scene) => {
   await scene.push({}, { chunk: chunk / 4, maxChunk: chunk });
   isStored(scene);
   assert.equal(chunksOf(scene), 4, "a quarter, two whole ones, and the rest");
@@ -201,7 +201,7 @@ uploadTest("a 416 because of the place of a chunk makes no chunk smaller", async
 });
 
 uploadTest(
-  "an answer to a chunk without Location or Range is taken as it is meant",
+  "an answer to a chunk without Location or Range is accepted",
   async (scene) => {
     const { registry } = scene;
     registry.bareChunks = true;
@@ -220,7 +220,7 @@ Deno.test("the hint for a program says that --volume-size does not cut it", () =
   assert.match(message, /: 413 Payload Too Large$/);
 });
 
-uploadTest("how far chunks had grown is not kept with the upload", async (scene) => {
+uploadTest("the chunk size is not stored with the upload", async (scene) => {
   const { registry, push, uploads } = scene;
   registry.guard = (request, response) => {
     const isFit = request.method !== "PATCH" || chunksOf(scene) < 3;
@@ -232,7 +232,7 @@ uploadTest("how far chunks had grown is not kept with the upload", async (scene)
   assert.deepEqual(kept.map(({ chunk, offset }) => [chunk, offset]), [[chunk / 4, 5 * chunk / 4]]);
 });
 
-uploadTest("a chunk that is cut off goes on at the registry's offset", async (scene) => {
+uploadTest("a truncated chunk is resumed at the registry's offset", async (scene) => {
   const { registry, push } = scene;
   registry.fault(patch, cutAfter(scene, 400_001), 1);
   await push();
@@ -242,7 +242,7 @@ uploadTest("a chunk that is cut off goes on at the registry's offset", async (sc
   assert(registry.received < size + small, `${registry.received - size} bytes too many`);
 });
 
-uploadTest("another process goes on with an upload, and sends nothing twice", async (scene) => {
+uploadTest("another process resumes an upload and sends nothing twice", async (scene) => {
   const { registry, push, uploads } = scene;
   const stop = new AbortController();
   // The second chunk is the one that the machine dies under.
@@ -261,7 +261,7 @@ uploadTest("another process goes on with an upload, and sends nothing twice", as
   assert.equal(uploads.size, 0);
 });
 
-uploadTest("an upload that the registry lost is begun anew", async (scene) => {
+uploadTest("an upload that the registry lost is restarted", async (scene) => {
   const { registry, push } = scene;
   registry.fault(patch, (request, response) => {
     registry.sessions.clear();
@@ -272,7 +272,7 @@ uploadTest("an upload that the registry lost is begun anew", async (scene) => {
   assert.equal(registry.hits, 1);
 });
 
-uploadTest("a registry that loses every upload is given up after five attempts", async (scene) => {
+uploadTest("a push to a registry that loses every upload ends after five attempts", async (scene) => {
   const { registry, push } = scene;
   let chunks = 0;
   registry.guard = (request, response) => {
@@ -291,7 +291,7 @@ for (
     ["has no PATCH", status(405)],
   ] as [string, Handler][]
 ) {
-  uploadTest(`a registry that ${what} gets the blob as a whole`, async (scene) => {
+  uploadTest(`the blob is sent whole to a registry that ${what}`, async (scene) => {
     const { registry, push } = scene;
     registry.fault(patch, act);
     await push();
@@ -300,7 +300,7 @@ for (
   });
 }
 
-uploadTest("progress never stops a push that moves: many cuts are outlasted", async (scene) => {
+uploadTest("a push that makes progress survives many broken connections", async (scene) => {
   const { registry, push } = scene;
   registry.minChunk = 2 * chunk;
   registry.fault(patch, cutAfter(scene, 200_000), 4);
@@ -317,7 +317,7 @@ uploadTest("a chunk has the least size that the registry asks for", async (scene
   assert.equal(chunksOf(scene), 2);
 });
 
-uploadTest("a kept upload is not followed to another registry", async (scene) => {
+uploadTest("a stored upload is not resumed at another registry", async (scene) => {
   const { registry, bundle, push, uploads } = scene;
   const key = `http://${registry.host}/v2/exports/a/blobs/uploads/@${digestOf(bundle.archive)}`;
   uploads.set(key, { location: "http://127.0.0.1:1/v2/x", offset: 0, chunk: chunk });
