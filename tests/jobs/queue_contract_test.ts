@@ -155,7 +155,7 @@ contract("a failed job keeps code, message and hint", (bench) => {
 });
 
 contract(
-  "a lease that runs out gives the job away, and its first holder cannot end it",
+  "a job with an expired lease can be claimed again, and its first holder cannot end it",
   (bench) => {
     bench.enqueue();
     const first = bench.claim();
@@ -192,7 +192,7 @@ contract("a released job is queued again, and the attempt does not count", (benc
 });
 
 contract(
-  "a deferred job waits its time, with its error, and comes back to its old place",
+  "a deferred job keeps its error and returns to its place in the queue after its delay",
   (bench) => {
     const first = bench.enqueue("first");
     bench.enqueue("second");
@@ -336,7 +336,7 @@ contract("lists are newest first, filtered, and continue after a cursor", (bench
 });
 
 contract(
-  "a cursor stays good when its job is gone, and tells nothing of another tenant's",
+  "a cursor stays valid after its job was removed, and discloses nothing about another tenant",
   (bench) => {
     const ids = ["x", "y", "x", "x"].map((tenant) => bench.enqueue("p", tenant).id);
     for (const _ of ids) bench.queue.finish(bench.claim(), { state: "succeeded" });
@@ -352,7 +352,7 @@ contract(
 );
 
 contract(
-  "bundles are told in the order in which they were made, whatever the clock says",
+  "bundles are listed in the order in which they were made, independent of the clock",
   (bench) => {
     const [first, second, third] = [bench.enqueue(), bench.enqueue(), bench.enqueue("q")];
     const made = (profile: string) => bench.queue.made(profile).map(({ id }) => id);
@@ -388,7 +388,7 @@ contract("the statistics have the queued and running jobs, and since when", (ben
 });
 
 contract(
-  "a tenant whose queue is full is refused, others and what is known already are not",
+  "a tenant with a full queue is refused; other tenants and repeated requests are accepted",
   (bench) => {
     const { queue } = bench;
     const ask = (tenant: string, idempotencyKey = "") =>
