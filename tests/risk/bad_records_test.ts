@@ -35,7 +35,7 @@ interface Finding {
   reason: string;
 }
 
-Deno.test("KEV: every fault of every entry, with its place", async () => {
+Deno.test("KEV: every fault of every entry is reported with its location", async () => {
   const { product: _, ...lacking } = kevEntry("CVE-2021-0003");
   const entries = [
     kevEntry("CVE-2021-0001"),
@@ -139,7 +139,7 @@ for (const [name, kind, given, expected] of files) {
   });
 }
 
-Deno.test("EPSS: every bad row, with its line", async () => {
+Deno.test("EPSS: every bad row is reported with its line", async () => {
   const rows = [
     "CVE-2021-0001,0.5,0.5",
     "CVE-21-1,0.5,0.5",
@@ -160,7 +160,7 @@ Deno.test("EPSS: every bad row, with its line", async () => {
   ]);
 });
 
-Deno.test("gzip and plain, with carriage returns and without, are the same data", async () => {
+Deno.test("gzip and plain files, with and without carriage returns, give the same data", async () => {
   const rows = ["CVE-2021-0001,0.5,0.25", "CVE-2021-0002,0.00043,0.1"];
   const plain = await build([["epss", { "e.csv": epss(rows) }]]);
   const packed = await build([["epss", { "e.csv": gzipSync(epss(rows)) }]]);

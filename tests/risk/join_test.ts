@@ -10,7 +10,7 @@ import {
   osv,
 } from "../support/risk_records.ts";
 
-Deno.test("one line says what four providers know of one CVE", async () => {
+Deno.test("one line has the data of four providers about one CVE", async () => {
   const { lines, report } = await build([
     ["kev", {
       "kev.json": kev([kevEntry("CVE-2021-0001", { knownRansomwareCampaignUse: "Known" })]),
@@ -71,7 +71,7 @@ Deno.test("one line says what four providers know of one CVE", async () => {
   assert.deepEqual([report.ids, report.joined], [1, 1]);
 });
 
-Deno.test("an advisory without a CVE finds it by way of another one, and else keeps its own id", async () => {
+Deno.test("an advisory without a CVE gets it through an alias, else keeps its own id", async () => {
   const { lines } = await build([["osv", {
     "1.json": osv("GO-1", { aliases: ["GHSA-1"] }),
     "2.json": osv("GHSA-1", { aliases: ["CVE-2024-0001"] }),
@@ -86,7 +86,7 @@ Deno.test("an advisory without a CVE finds it by way of another one, and else ke
   ]);
 });
 
-Deno.test("an advisory about two CVEs does not make them one, and has a line of its own", async () => {
+Deno.test("an advisory about two CVEs does not merge them and has a line of its own", async () => {
   const { lines } = await build([["osv", {
     "1.json": osv("GO-1", { aliases: ["CVE-2024-0001", "CVE-2024-0002"] }),
     "2.json": osv("GO-2", { aliases: ["CVE-2024-0002"] }),
@@ -115,7 +115,7 @@ Deno.test("a withdrawn record is reported and affects nothing", async () => {
   assert.equal((lines[0]?.sources[0] as { withdrawn?: string }).withdrawn, "2024-02-01T00:00:00Z");
 });
 
-Deno.test("the same record twice counts once, and other content under its name is a bad record", async () => {
+Deno.test("a duplicate record counts once, and one with other content under the same id is a bad record", async () => {
   const entry = kevEntry("CVE-2021-0001");
   const { report, lines } = await build([["kev", { "k.json": kev([entry, entry]) }]]);
   const { records, duplicates, rejected } = report.providers[0]!;
@@ -128,7 +128,7 @@ Deno.test("the same record twice counts once, and other content under its name i
   });
 });
 
-Deno.test("the as-of date is the configuration's, else the data's own, else that of the bundle", async () => {
+Deno.test("the as-of date is the configured one, else the data's own, else the bundle's", async () => {
   const providers = (more = {}) => [
     ["kev", { "k.json": kev([kevEntry("CVE-2021-0001")]) }, more] as const,
     ["osv", { "o.json": osv("GO-1") }, {}] as const,
@@ -158,7 +158,7 @@ Deno.test("the as-of date of OSV records without a time of change is that of the
   assert.equal(report.providers[0]?.asOf, "2022-12-14T18:06:02Z");
 });
 
-Deno.test("the provider manifest says what went in, and its digests are those of SHA256SUMS", async () => {
+Deno.test("the provider manifest lists the inputs with the digests of SHA256SUMS", async () => {
   const text = kev([kevEntry("CVE-2021-0001")]);
   const { output } = await build([["kev", { "k.json": text }, { licence: "CC0-1.0" }]]);
   const manifest = JSON.parse(output["providers.json"]!);

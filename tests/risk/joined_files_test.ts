@@ -1,4 +1,4 @@
-/** Which file a joined line is in, and that a change of one record changes one file. */
+/** Which file a joined line is in; a change of one record changes one file. */
 import assert from "node:assert/strict";
 import { pathFault } from "../../src/domain/paths.ts";
 import { isJoinedFile, joinedFileOf } from "../../src/risk/joined_files.ts";
@@ -33,7 +33,7 @@ for (const [id, name] of Object.entries(names)) {
   });
 }
 
-Deno.test("ids whose files are mixed up in their own order come file by file, sorted", async () => {
+Deno.test("joined lines are written file by file, sorted, for ids in any order", async () => {
   const ids = ["1000", "10000", "1001", "10001", "1002", "2000", "0999"].map((n) =>
     `CVE-2026-${n}`
   );
@@ -81,7 +81,7 @@ Deno.test("a query reads every file of joined lines, and the single one of earli
   };
   const [one, two] = [line("CVE-2025-1001", "GHSA-jfh8-c2jp-5v3q"), line("CVE-2026-1001", "GO-1")];
   const split: [string, string][] = [
-    // Without its line feed: the next file begins a new line all the same.
+    // Without its line feed: the next file still begins a new line.
     ["joined/2025-1xxx.ndjson", one],
     ["joined/2026-1xxx.ndjson", `${two}\n`],
   ];

@@ -13,7 +13,7 @@ function read(text: string, keep: Keep, size = 64, limits = ample): unknown {
   return readSelected(cut(text, size), keep, limits);
 }
 
-/** What keeps all of a value whose arrays hold one kind of item each. */
+/** A selection that keeps all of a value whose arrays hold one kind of item each. */
 function keepAll(value: unknown): Keep {
   if (Array.isArray(value)) return { items: value.length === 0 ? "scalar" : keepAll(value[0]) };
   if (typeof value !== "object" || value === null) return "scalar";
@@ -36,7 +36,7 @@ Deno.test("selected values equal those of JSON.parse for any block borders", () 
   }));
 });
 
-Deno.test("values that are not asked for are skipped, and still have to be valid JSON", () => {
+Deno.test("unselected values are skipped but still have to be valid JSON", () => {
   const text = '{"x":[{"y":[1,"\\u00e9\\"",null]}],"id":"A-1","id":"A-2","z":{"id":"no"}}';
   const keep: Keep = { fields: new Map([["id", "scalar"]]) };
   for (const size of [1, 3, 100]) assert.deepEqual(read(text, keep, size), { id: "A-2" });
@@ -67,7 +67,7 @@ Deno.test("values that are not asked for are skipped, and still have to be valid
   }
 });
 
-Deno.test("an object in place of a scalar is recognised, and its content not kept", () => {
+Deno.test("an object in place of a scalar is detected, and its content is not kept", () => {
   const keep: Keep = { fields: new Map([["a", "scalar"], ["b", "scalar"]]) };
   assert.deepEqual(read('{"a":[[1],2],"b":{"c":{}}}', keep), { a: [], b: {} });
   assert.deepEqual(read("[1]", keep), []);

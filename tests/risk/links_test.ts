@@ -1,4 +1,4 @@
-/** Why a record stands under a CVE, and under which it does not. */
+/** Which CVEs a record is linked to, and which not. */
 import assert from "node:assert/strict";
 import { build, csaf, epss, goPackage, kev, kevEntry, osv } from "../support/risk_records.ts";
 import type { Joined } from "../../src/risk/join.ts";
@@ -36,7 +36,7 @@ Deno.test("a record is found under the CVEs that it names as upstream or related
   assert.deepEqual(report.providers[0]?.links, { alias: 1, several: 0, upstream: 1, related: 3 });
 });
 
-Deno.test("upstream is followed through records of other systems, and through names that tell the CVE", async () => {
+Deno.test("upstream is followed through records of other systems, and through ids that contain the CVE", async () => {
   const { lines } = await build([["osv", {
     "1.json": osv("USN-1", { upstream: ["UBUNTU-CVE-2025-0001", "GHSA-1"] }),
     "2.json": osv("UBUNTU-CVE-2025-0001", { upstream: ["CVE-2025-0001"] }),
@@ -77,7 +77,7 @@ Deno.test("a record of several CVEs links no other id to them", async () => {
   assert.deepEqual(lines[4]?.covers, ["CVE-2025-0001", "CVE-2025-0002", ...ghsas]);
 });
 
-Deno.test("ids are one whatever their case, and a CVE is written in capitals", async () => {
+Deno.test("ids are case-insensitive, and a CVE is written in upper case", async () => {
   const { lines } = await build([["osv", {
     "1.json": osv("GO-1", { aliases: [" cve-2025-0001 ", "ghsa-1"] }),
     "2.json": osv("PYSEC-1", { aliases: ["GHSA-1"] }),
@@ -85,7 +85,7 @@ Deno.test("ids are one whatever their case, and a CVE is written in capitals", a
   assert.deepEqual(outline(lines), ["CVE-2025-0001: GO-1 PYSEC-1"]);
 });
 
-Deno.test("a CVE is taken in any case from rows and documents, as it is from advisories", async () => {
+Deno.test("a CVE in rows and documents is matched in any case, as in advisories", async () => {
   const text = { ids: [{ system_name: "GitHub", text: "ghsa-aaaa-bbbb-0001" }] };
   const { lines, report } = await build([
     ["kev", { "k.json": kev([kevEntry("cve-2025-0001")]) }],
@@ -111,7 +111,7 @@ const other = { publisher: { category: "vendor", name: "Other", namespace: "http
 const ids = (system: string, text: string) => ({ ids: [{ system_name: system, text }] });
 const fixed = { product_status: { fixed: ["P-1"] } };
 
-Deno.test("a number counts with its system, and a name by itself", async () => {
+Deno.test("a numeric id is qualified by its system, a name is not", async () => {
   const { lines } = await build([["csaf", {
     "a.json": csaf("A-1", [{ cve: "CVE-2025-0001", ...ids("Bugzilla", "4711"), ...fixed }]),
     "b.json": csaf("B-1", [{ ...ids("Tracker of B", "4711"), ...fixed }], other),
@@ -132,7 +132,7 @@ Deno.test("a number counts with its system, and a name by itself", async () => {
   assert.deepEqual(lines[3]?.aliases, ["CERT/CC VU#123456", "VU#123456"]);
 });
 
-Deno.test("a vulnerability of a document that names a second CVE gives neither the other's name", async () => {
+Deno.test("a document's vulnerability that mentions a second CVE does not make the two aliases", async () => {
   const second = [{ system_name: "Red Hat", text: "CVE-2025-0002" }, {
     system_name: "GitHub",
     text: "GHSA-aaaa-bbbb-0001",
@@ -162,7 +162,7 @@ Deno.test("products of the same name are distinguished by id where their states 
   });
 });
 
-Deno.test("a vulnerability without any id is found by its document's, of its publisher", async () => {
+Deno.test("a vulnerability without an id is found by its document's id and publisher", async () => {
   const { lines } = await build([["csaf", {
     "a.json": csaf("A-1", [{ title: "no CVE yet", ...fixed }, { title: "another", ...fixed }]),
     "b.json": csaf("A-1", [{ title: "no CVE yet", ...fixed }], other),
@@ -174,7 +174,7 @@ Deno.test("a vulnerability without any id is found by its document's, of its pub
   assert.deepEqual(lines.map(({ aliases }) => aliases), [["A-1"], ["A-1"]]);
 });
 
-Deno.test("a CVE that was rejected, and a record that was withdrawn, say so", async () => {
+Deno.test("rejected CVEs and withdrawn records are marked", async () => {
   const note = (text: string) => ({ notes: [{ category: "description", text }] });
   const { lines } = await build([
     ["osv", {

@@ -63,7 +63,7 @@ function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
 }
 
-/** More than a process may keep: of each limit for values and text several times as much. */
+/** More than a process may keep: several times each limit for values and text. */
 const size = (isLong ? 57 : 24) * mebibyte;
 const head = '{"id":"X-1","modified":"2025-01-01T00:00:00Z",';
 const objects = Math.floor(size / 3);
@@ -152,7 +152,7 @@ Deno.test(`CSAF of ${long / mebibyte} MiB with ${count} products of one vulnerab
   assert.ok(mebibytes <= max, `${mebibytes} MiB`);
 });
 
-Deno.test("a record that would fill the disk under all its CVEs is a bad record", async () => {
+Deno.test("a record that would fill the disk when copied to all its CVEs is a bad record", async () => {
   const cves = (count: number) =>
     Array.from({ length: count }, (_, i) => `"CVE-2025-${10_000 + i}"`).join(",");
   const many = [[`${head}"upstream":[${cves(10_001)}]}`, 1]] as [string, number][];
@@ -162,7 +162,7 @@ Deno.test("a record that would fill the disk under all its CVEs is a bad record"
   assert.match((await read("osv", large)).error.join("\n"), /would take more than 536870912/);
 });
 
-Deno.test("many records of one CVE take no more memory than one line may, and the rest is named", async () => {
+Deno.test("many records of one CVE are limited to the memory of one line, and the rest is reported", async () => {
   const directory = Deno.makeTempDirSync({ prefix: "stella-risk-many-" });
   try {
     const versions = JSON.stringify(Array.from({ length: 200_000 }, (_, i) => `${i}.0.0-beta`));

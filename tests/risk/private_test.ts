@@ -1,4 +1,4 @@
-/** Data of a provider is read as an export reads its inputs: never a private file, nor a pipe. */
+/** Data of a provider is read like an export's inputs: never from a private file or a pipe. */
 import assert from "node:assert/strict";
 import { linkSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -32,7 +32,7 @@ Deno.test("a private file in a provider's directory is not read, whatever its na
 
 Deno.test(requiring(
   ["mkfifo"],
-  "a named pipe in a provider's directory is refused, not waited for",
+  "a named pipe in a provider's directory is refused without blocking",
   async () => {
     await withDirectory((root) => {
       writeFiles(root, { "osv/a.json": "{}" });

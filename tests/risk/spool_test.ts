@@ -22,7 +22,7 @@ function lines(count: number): string[] {
 }
 
 for (const room of [16, 1000, 100_000, undefined]) {
-  Deno.test(`lines come out sorted, and all of them, with room for ${room ?? "all"} bytes`, () => {
+  Deno.test(`all lines are returned sorted, with room for ${room ?? "all"} bytes`, () => {
     withSpool(room, (spool, directory) => {
       // With room for 16 bytes each line is a file.
       const given = [...lines(room === 16 ? 300 : 2000), "z".repeat(5000), "", "twice", "twice"];
@@ -35,7 +35,7 @@ for (const room of [16, 1000, 100_000, undefined]) {
   });
 }
 
-Deno.test("runs of long lines are merged a few at a time, in order, and all of them go", () => {
+Deno.test("runs of long lines are merged a few at a time, in order, and then removed", () => {
   withSpool(1000, (spool, directory) => {
     const given = Array.from({ length: 7 }, (_, i) => `${(i * 5) % 7}${"é".repeat(4_000_000)}`);
     given.forEach((line) => spool.add(line));
@@ -71,7 +71,7 @@ const joined = new TextEncoder().encode(
   ].join("\n"),
 );
 
-Deno.test("an id is found by itself or as an alias, wherever the pieces are cut", () => {
+Deno.test("an id is found as id or alias, whatever the block borders", () => {
   for (const size of [1, 2, 7, 64, joined.length]) {
     const found = (id: string) => {
       const search = new LineSearch(id);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Tally } from "../../src/risk/tally.ts";
 
-Deno.test("a list of faults that was cut off says so, to every answer", () => {
+Deno.test("a truncated list of faults is marked as truncated in every answer", () => {
   const tally = new Tally({ kind: "epss", name: "epss", path: "/data", onInvalid: "skip" });
   for (let line = 1; line <= 100_005; line++) {
     tally.reject({ path: "e.csv", line }, "bad", ["CVE-1"]);

@@ -10,7 +10,7 @@ Deno.test("document ids are any visible text", async () => {
   assert.equal(lines[0]?.sources[0]?.record, "Example Company - 2025-YH3234");
 });
 
-Deno.test("null is a field that is not there", async () => {
+Deno.test("null counts as an absent field", async () => {
   const empty = { aliases: null, severity: null, affected: null, withdrawn: null, summary: null };
   const { lines } = await build([["osv", {
     "a.json": osv("GO-1", empty),
@@ -25,7 +25,7 @@ Deno.test("null is a field that is not there", async () => {
   assert.deepEqual(lines[0]?.sources, [{ provider: "osv", record: "GO-1" }]);
 });
 
-Deno.test("a bad id is left out, counted and named; the record stays", async () => {
+Deno.test("a bad id is skipped, counted and reported; its record is kept", async () => {
   const { lines, report, output } = await build([["osv", {
     "b.json": osv("GHSA-2", { aliases: ["CVE-2025-22222", "GHSA-2,", 7, null] }),
   }]]);
@@ -59,7 +59,7 @@ affected:
   versions: [1.0, 1e3, "2", yes]
 `;
 
-Deno.test("YAML is read, and versions stay the texts that they are", async () => {
+Deno.test("YAML is read, and versions stay strings", async () => {
   const { lines } = await build([["osv", {
     "a.yaml": yaml,
     "b.YML": yaml.replace("PYSEC-3", "PYSEC-4"),
@@ -125,7 +125,7 @@ Deno.test("the JSON Schema next to CISA's catalog is not read as a catalog", asy
   assert.deepEqual([files, records, unread.files], [2, 1, 0]);
 });
 
-Deno.test("products of one vulnerability beyond what one line holds are all kept", async () => {
+Deno.test("all products of a vulnerability are kept when one line cannot hold them", async () => {
   const products = Array.from({ length: 1234 }, (_, i) => `P-${String(i).padStart(4, "0")}`);
   const vulnerability = {
     cve: "CVE-2025-0001",
@@ -139,7 +139,7 @@ Deno.test("products of one vulnerability beyond what one line holds are all kept
   assert.deepEqual([report.providers[0]?.records, lines[0]?.sources.length], [1, 1]);
 });
 
-Deno.test("a file may be as large as maxRecordBytes says", async () => {
+Deno.test("a file may be as large as maxRecordBytes", async () => {
   const text = osv("GO-1") + " ".repeat(1000);
   await build([["osv", { "a.json": text }, { maxRecordBytes: text.length }]]);
   await assert.rejects(

@@ -1,4 +1,4 @@
-/** Of several versions of a record the newest counts, and its date is its own. */
+/** The newest of several versions of a record counts, with its own date. */
 import assert from "node:assert/strict";
 import { build, csaf, epss, kev, kevEntry, osv } from "../support/risk_records.ts";
 
@@ -25,7 +25,7 @@ Deno.test("the newest document counts, whichever file comes first", async () => 
   }
 });
 
-Deno.test("of one date the greater version counts, by its numbers", async () => {
+Deno.test("the numerically greater version counts if the dates are equal", async () => {
   const date = "2025-02-01T00:00:00Z";
   for (const [lower, higher] of [["9", "10"], ["1.2.9", "1.10.0"]] as const) {
     const { lines } = await build([["csaf", {
@@ -60,7 +60,7 @@ Deno.test("documents of two publishers with the same id are both kept", async ()
   assert.deepEqual([report.providers[0]?.records, report.providers[0]?.rejected], [2, 0]);
 });
 
-Deno.test("one version with two contents is a bad record that is named with its ids", async () => {
+Deno.test("one version with two contents is a bad record, reported with its ids", async () => {
   const date = "2025-02-01T00:00:00Z";
   const files = {
     "a.json": advisory("known_not_affected", date, "1"),
@@ -80,7 +80,7 @@ Deno.test("one version with two contents is a bad record that is named with its 
   });
 });
 
-Deno.test("EPSS of several days: each CVE has its newest score, with the day of that", async () => {
+Deno.test("EPSS of several days: each CVE has its newest score and its date", async () => {
   const day = (date: string, rows: string[]) =>
     epss(rows).replace("score_date:2025-08-24T12:55:00+0000", `score_date:${date}T00:00:00Z`);
   const { lines, report } = await build([["epss", {
