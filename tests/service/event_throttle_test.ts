@@ -1,4 +1,4 @@
-/** Progress that is throttled still ends where it ended. */
+/** Throttled progress still reports its last event. */
 import assert from "node:assert/strict";
 import type { Profile } from "../../src/config/profile.ts";
 import type { ExportJob, JobReport } from "../../src/export/stored_export.ts";

@@ -1,4 +1,4 @@
-/** What a service still knows after it was started again. */
+/** What a service keeps over a restart. */
 import assert from "node:assert/strict";
 import { Home, type Service } from "../support/service_process.ts";
 
@@ -8,7 +8,7 @@ const lastSuccess = async (service: Service) => {
   return Number(found?.[1]);
 };
 
-Deno.test("when a profile last succeeded outlives a restart and a failure, or each restart would call it stale", async () => {
+Deno.test("the time of a profile's last success survives a restart and a failure", async () => {
   using home = new Home();
   const first = await home.start();
   let before = NaN;

@@ -58,7 +58,7 @@ profiles:
   }
 });
 
-Deno.test("a running export is cancelled, its place is given on, and nothing of it is left", async () => {
+Deno.test("a running export is cancelled, its place is released and its files are removed", async () => {
   using home = new Home();
   const service = await home.start();
   try {
@@ -77,7 +77,7 @@ Deno.test("a running export is cancelled, its place is given on, and nothing of 
   }
 });
 
-Deno.test("addresses come from the command line, else from variables, else from the file", async () => {
+Deno.test("addresses are read from the command line, else from variables, else from the configuration", async () => {
   using home = new Home();
   const [own, ops] = [`127.0.0.1:${freePort()}`, `127.0.0.1:${freePort()}`];
   const [others, otherOps] = [`127.0.0.1:${freePort()}`, `127.0.0.1:${freePort()}`];
@@ -102,7 +102,7 @@ Deno.test("addresses come from the command line, else from variables, else from 
   }
 });
 
-Deno.test("operations are served on an address of their own, without anything else", async () => {
+Deno.test("the operations address serves only operations", async () => {
   using home = new Home();
   home.configure(guarded);
   const ops = `127.0.0.1:${freePort()}`;
@@ -153,7 +153,7 @@ Deno.test("listening for other machines without tokens is refused with code 2 be
   }
 });
 
-Deno.test("a service that was stopped by a signal for longer than its leases goes on where it was, and runs nothing twice", async () => {
+Deno.test("a service suspended for longer than its leases continues and runs no export twice", async () => {
   using home = new Home();
   home.configure(two);
   const lease = 1_000;
@@ -162,7 +162,7 @@ Deno.test("a service that was stopped by a signal for longer than its leases goe
     const id = await service.enqueue("gated");
     await service.until(id, "running");
     service.child.kill("SIGSTOP");
-    // A lease is real time: nothing but its passing lets it run out.
+    // A lease uses real time, so the test has to wait for it to expire.
     await new Promise((resolve) => setTimeout(resolve, 2.5 * lease));
     assert.ok(leaseOf(home, id) < Date.now(), "its lease has run out");
     service.child.kill("SIGCONT");
@@ -181,7 +181,7 @@ function leaseOf(home: Home, id: string): number {
   return Number(database.prepare("SELECT lease_until FROM jobs WHERE id = ?").get(id)?.lease_until);
 }
 
-Deno.test("a stored request that this build cannot read ends its export and says why", async () => {
+Deno.test("a stored request that this build cannot read fails its export with the reason", async () => {
   using home = new Home();
   const service = await home.start();
   try {

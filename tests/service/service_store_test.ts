@@ -41,7 +41,7 @@ async function made(service: Service, ...states: string[]): Promise<string> {
 const files = async (service: Service, id: string) =>
   (await service.get(`/v1/exports/${id}/files`)).status;
 
-/** Asks until the metrics say so: they are counted when they are asked for, and nothing tells. */
+/** Polls the metrics: they are computed at each scrape, and there is no event for a change. */
 async function says(service: Service, line: RegExp): Promise<void> {
   let body = "";
   for (let n = 0; n < 2_400; n++) {
@@ -52,7 +52,7 @@ async function says(service: Service, line: RegExp): Promise<void> {
   assert.match(body, line);
 }
 
-Deno.test("the last good bundle outlives failed exports and restarts, and one that is made later takes its place", async () => {
+Deno.test("the last good bundle survives failed exports and restarts until a newer one replaces it", async () => {
   using home = storeHome("at-end");
   let service = await home.start();
   try {
@@ -112,7 +112,7 @@ Deno.test("partial output of a dead service is removed; bundles of unknown expor
   }
 });
 
-Deno.test("bundles of a profile that was taken out are counted, under a name for all such", async () => {
+Deno.test("bundles of removed profiles are counted under one common name", async () => {
   using home = storeHome("at-end", "at-other");
   let service = await home.start();
   try {

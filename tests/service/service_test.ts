@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { configuration, Home, Service } from "../support/service_process.ts";
 
-Deno.test("exports run to their ends, a crash among them, and the service lives on", async () => {
+Deno.test("exports run to their ends, and the service survives the crash of one", async () => {
   using home = new Home();
   const service = await home.start();
   try {
@@ -46,7 +46,7 @@ Deno.test("exports run to their ends, a crash among them, and the service lives 
   }
 });
 
-Deno.test("an export has the network only where its profile names a registry, and the service keeps it", async () => {
+Deno.test("an export has network access only if its profile has a registry, and the service keeps its own", async () => {
   using home = new Home();
   const options = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
   await using registry = Deno.serve(options, () => Response.json({}));
@@ -70,7 +70,7 @@ profiles:
   }
 });
 
-Deno.test("a service killed in the middle of an export runs it to one success after its next start", async () => {
+Deno.test("an export interrupted by a kill of the service succeeds once after the next start", async () => {
   using home = new Home();
   const first = await home.start();
   const running = await first.enqueue("gated");
@@ -98,7 +98,7 @@ Deno.test("a service killed in the middle of an export runs it to one success af
   }
 });
 
-Deno.test("SIGTERM: not ready at once, no new export, the running one ends, exit 0", async () => {
+Deno.test("SIGTERM: the service is not ready at once, takes no export, ends the running one and exits 0", async () => {
   using home = new Home();
   const service = await home.start();
   try {
@@ -143,7 +143,7 @@ Deno.test("the event loop answers while a worker is busy", async () => {
   }
 });
 
-Deno.test("a second service on the same state directory is refused with the first one's number", async () => {
+Deno.test("a second service on the same state directory is refused with the first one's process id", async () => {
   using home = new Home();
   const first = await home.start();
   try {
@@ -157,7 +157,7 @@ Deno.test("a second service on the same state directory is refused with the firs
   }
 });
 
-Deno.test("an address that is not loopback is refused before anything is made", async () => {
+Deno.test("an address that is not loopback is refused before any file is created", async () => {
   using home = new Home();
   const service = new Service(home.spawn({}, "0.0.0.0:0"));
   await assert.rejects(service.ready());
@@ -166,7 +166,7 @@ Deno.test("an address that is not loopback is refused before anything is made", 
   assert.equal(existsSync(home.state), false);
 });
 
-Deno.test("a service does not start under variables that reach past its permissions", async () => {
+Deno.test("a service does not start with variables that bypass its permissions", async () => {
   using home = new Home();
   const service = new Service(home.spawn({ SSLKEYLOGFILE: "/nowhere/secret" }));
   await assert.rejects(service.ready());
@@ -175,7 +175,7 @@ Deno.test("a service does not start under variables that reach past its permissi
   assert.doesNotMatch(service.log, /secret/);
 });
 
-Deno.test("an unread log blocks nothing and continues when it is read again", async () => {
+Deno.test("an unread log does not block the service and continues when it is read again", async () => {
   using home = new Home();
   const service = new Service(home.spawn());
   try {
@@ -196,7 +196,7 @@ Deno.test("an unread log blocks nothing and continues when it is read again", as
   }
 });
 
-Deno.test("a log whose reader is gone stops nothing", async () => {
+Deno.test("a closed log pipe does not stop the service", async () => {
   using home = new Home();
   const service = new Service(home.spawn());
   try {
@@ -210,7 +210,7 @@ Deno.test("a log whose reader is gone stops nothing", async () => {
   }
 });
 
-Deno.test("an export whose profile left the configuration fails with what to do", async () => {
+Deno.test("an export whose profile was removed from the configuration fails with a hint", async () => {
   using home = new Home();
   const first = await home.start();
   const id = await first.enqueue("gated");

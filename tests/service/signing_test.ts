@@ -1,4 +1,4 @@
-/** The service's signing key: made once, and missed when it is gone. */
+/** The service's signing key: created once, and reported missing if it disappears. */
 import assert from "node:assert/strict";
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -38,7 +38,7 @@ async function scene(body: (scene: Scene) => Promise<void>): Promise<void> {
   }
 }
 
-Deno.test("the first export makes the key, and the log says so", () =>
+Deno.test("the first export creates the key and logs it", () =>
   scene(async ({ state, events, start, check }) => {
     const signing = start();
     assert.deepEqual(await check(signing), ["pass", "the first export creates it"]);
