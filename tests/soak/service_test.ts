@@ -7,6 +7,6 @@ Deno.test(
 );
 
 Deno.test(
-  "a service that is busy for a minute makes no series and leaves no descriptor open",
+  "a service that is busy for a minute adds no metric series and leaks no descriptor",
   () => soak(60),
 );
