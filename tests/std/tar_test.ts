@@ -59,7 +59,7 @@ Deno.test("TarStream pads content to blocks and ends with two zero blocks", asyn
   assert.ok(archive.subarray(-1024).every((byte) => byte === 0));
 });
 
-Deno.test("TarStream leaves the caller's options and bytes alone", async () => {
+Deno.test("TarStream does not change the caller's options and bytes", async () => {
   const [content, options] = [new Uint8Array([1, 2, 3]), {}];
   const readable = ReadableStream.from([content]);
   await bytesOf(tar([{ type: "file", path: "f", size: 3, readable, options }]));
@@ -73,7 +73,7 @@ Deno.test("TarStream serves a reader with a dirty buffer of its own", async () =
 });
 
 for (const size of [2, 4]) {
-  Deno.test(`TarStream refuses a file of 3 bytes that was announced with ${size}`, async () => {
+  Deno.test(`TarStream refuses a file of 3 bytes that was declared with ${size}`, async () => {
     await assert.rejects(
       bytesOf(tar([file("f", "abc", { size })])),
       new RegExp(`its size is ${size}, found`),
@@ -81,7 +81,7 @@ for (const size of [2, 4]) {
   });
 }
 
-Deno.test("TarStream cancels a file's stream when the reader goes away or the header is refused", async () => {
+Deno.test("TarStream cancels a file's stream when the reader cancels or the header is refused", async () => {
   const cancelled: string[] = [];
   const input = (path: string): TarStreamInput => {
     const readable = new ReadableStream({ cancel: () => void cancelled.push(path) });
@@ -94,7 +94,7 @@ Deno.test("TarStream cancels a file's stream when the reader goes away or the he
   assert.deepEqual(cancelled, ["gone", "x".repeat(101)]);
 });
 
-Deno.test("TarStream refuses sizes that are none", async () => {
+Deno.test("TarStream refuses invalid sizes", async () => {
   for (const size of [-1, NaN, 1.5, 8 ** 12]) {
     await assert.rejects(headerOf(file("f", "", { size })), /below 64 GiB/);
   }
