@@ -71,7 +71,7 @@ function maintenanceOf(store: FileStore, state: string, more: Partial<Maintenanc
   return { maintenance, reported };
 }
 
-Deno.test("a bundle that neither count nor age keeps has expired, and the newest never has", () => {
+Deno.test("a bundle kept by neither count nor age expires, and the newest never does", () => {
   const ages = [30, 20, 10, 5, 1];
   const bundles = ages.map((one) => bundleOf(one));
   const gone = (rule: { keep?: number; days?: number }) =>
@@ -84,20 +84,20 @@ Deno.test("a bundle that neither count nor age keeps has expired, and the newest
   assert.deepEqual(expired([bundleOf(300)], { days: 1 }, now), [], "the last good one stays");
 });
 
-Deno.test("a bundle that was made while the clock was wrong is as young as the one before it", () => {
+Deno.test("a bundle made while the clock was wrong gets the age of the one before it", () => {
   const [first, wrong, last] = [bundleOf(5), bundleOf(9_000), bundleOf(1)];
   assert.deepEqual(expired([first, wrong, last], { days: 7 }, now), []);
   assert.deepEqual(expired([first, wrong, last], { days: 4 }, now), [first, wrong]);
 });
 
-Deno.test("the order in which bundles were made decides, not that in which they were asked for", async () => {
+Deno.test("retention follows the order in which bundles were made, not requested", async () => {
   await withStore(async (store, state) => {
     const [fresh, before, gone] = [bundleOf(3), bundleOf(2), bundleOf(1)];
     for (const bundle of [fresh, before]) {
       store.begin(bundle.exportId);
       store.commit(bundle);
     }
-    // The last one was purged, and is no newest bundle.
+    // The last one was purged and does not count as the newest bundle.
     const made = () => [before, { ...fresh, madeAt: now }, gone];
     const rules = new Map([["p", { keep: 1 }]]);
     const { maintenance, reported } = maintenanceOf(store, state, { rules, made });
@@ -107,7 +107,7 @@ Deno.test("the order in which bundles were made decides, not that in which they 
   });
 });
 
-Deno.test("bundles of exports that ended without one go; what is open or unknown stays, and no rule counts it", async () => {
+Deno.test("bundles of failed exports are removed; those of open or unknown exports are kept and not counted", async () => {
   await withStore(async (store, state) => {
     const standings = new Map<string, ExportOutcome>();
     const [good, failed, open, unknown] = [4, 3, 2, 1].map((age) => bundleOf(age));
@@ -155,7 +155,7 @@ Deno.test("rules are applied by profile; a profile without one keeps all", async
   });
 });
 
-Deno.test("a sound store scrubs clean; one changed, one cut and one lost file are each found", async () => {
+Deno.test("a scrub passes an intact store and finds a changed, a truncated and a missing file", async () => {
   await withStore(async (store) => {
     const bundles = [4, 3, 2, 1].map((age) => bundleOf(age));
     const places = [];
@@ -185,7 +185,7 @@ Deno.test("a sound store scrubs clean; one changed, one cut and one lost file ar
   });
 });
 
-/** For a start at which no scrub is due: it says what it knows. */
+/** For a start at which no scrub is due: it reports known damage. */
 const known = (damage: unknown[]) => damage.length > 0;
 
 /** Starts, waits until it has scrubbed or is done otherwise, and stops; what it reported. */
@@ -215,7 +215,7 @@ async function once(
   return { maintenance, begun, scrubs, damage: damage() };
 }
 
-Deno.test("a scrub that was done is not done again by a restart, only when it is due", async () => {
+Deno.test("a restart does not repeat a scrub before it is due", async () => {
   await withStore(async (store, state) => {
     await put(store, bundleOf(1));
     const first = await once(store, state);
@@ -234,7 +234,7 @@ Deno.test("a scrub that was done is not done again by a restart, only when it is
   });
 });
 
-Deno.test("damage is known after a restart, until the bundle is gone or whole again", async () => {
+Deno.test("damage is remembered over a restart until the bundle is removed or intact again", async () => {
   await withStore(async (store, state) => {
     const [first, second] = [bundleOf(2), bundleOf(1)];
     const places = [await put(store, first), await put(store, second)];

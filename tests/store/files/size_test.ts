@@ -18,7 +18,7 @@ function onDisk(directory: string): number {
     .reduce((sum, stat) => sum + (stat.isFile() ? stat.size : 0), 0);
 }
 
-Deno.test("bundles are counted by profile with their bytes, whatever their layout, and read once", async () => {
+Deno.test("bundles of any layout are counted by profile with their bytes, and read once", async () => {
   const state = Deno.makeTempDirSync({ prefix: "stella-sizes-" });
   try {
     const store = new FileStore(state);

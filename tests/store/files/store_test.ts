@@ -23,7 +23,7 @@ function stage(store: FileStore, n: number, text: string): void {
   Deno.writeTextFileSync(join(store.begin(id(n)), "manifest.json"), text);
 }
 
-Deno.test("a bundle is staged apart and takes its place in one step", () => {
+Deno.test("a bundle is staged separately and published atomically", () => {
   withStore((store, state) => {
     stage(store, 1, "one");
     assert.deepEqual([store.find(of(1)), store.list()], [undefined, []]);
@@ -58,7 +58,7 @@ Deno.test("staging starts empty, whatever an earlier attempt left", () => {
   });
 });
 
-Deno.test("the same export stored again replaces what stood there, with nothing left beside it", () => {
+Deno.test("storing an export again replaces its bundle and leaves no other files", () => {
   withStore((store, state) => {
     for (const text of ["first", "second"]) {
       stage(store, 1, text);
@@ -85,7 +85,7 @@ Deno.test("abandoned and removed transactions leave no files", () => {
   });
 });
 
-Deno.test("lists tell tenant, profile and export, and can be narrowed", () => {
+Deno.test("lists have tenant, profile and export, and can be filtered", () => {
   withStore((store, state) => {
     const all = [of(1, "a", "lab"), of(3, "a"), of(2, "b"), of(4, "a")];
     for (const bundle of all) {
@@ -100,7 +100,7 @@ Deno.test("lists tell tenant, profile and export, and can be narrowed", () => {
   });
 });
 
-Deno.test("no path is built from a name or id that is none", () => {
+Deno.test("no path is built from an invalid name or id", () => {
   withStore((store, state) => {
     for (const name of ["..", "../x", "a/b", "", "A", "\0", "x".repeat(65)]) {
       const wrong = { ...of(1), tenant: name };
@@ -135,7 +135,7 @@ const program = `
   }`;
 
 Deno.test(
-  requiring(["strace"], "a place that cannot be synced is an error, and the media's", async () => {
+  requiring(["strace"], "a directory that cannot be synced is an io error", async () => {
     const directory = Deno.makeTempDirSync({ prefix: "stella-store-" });
     try {
       const [script, trace] = [join(directory, "program.ts"), join(directory, "trace")];
