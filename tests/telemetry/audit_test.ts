@@ -19,7 +19,7 @@ function bench() {
 
 const of = { exportId: "e1", profile: "p", tenant: "t", bundleDigest: "d" };
 
-Deno.test("every action is a log line and an event with the name of the token", () => {
+Deno.test("every action is logged and added to the timeline with the name of the token", () => {
   const { audit, lines, events } = bench();
   audit.did("queue", "ci", of);
   audit.did("cancel", "ci", of);
@@ -47,7 +47,7 @@ Deno.test("every action is a log line and an event with the name of the token", 
   ]);
 });
 
-Deno.test("a bundle that is fetched file by file is a line for each, and one event an hour", () => {
+Deno.test("a download file by file is a log line for each file and one event per hour", () => {
   const { audit, lines, events, clock } = bench();
   for (const path of ["a", "b", "c"]) audit.did("download", "ci", of, path);
   audit.did("download", "other", of);
@@ -63,7 +63,7 @@ Deno.test("a bundle that is fetched file by file is a line for each, and one eve
   assert.deepEqual(events.length, 3);
 });
 
-Deno.test("requests without a token do not fill the log, and hide no token's", () => {
+Deno.test("logging of requests without a token is limited and does not suppress others", () => {
   const { audit, lines, clock } = bench();
   const nobody = { status: 401, method: "GET", route: "/v1/exports" } as const;
   for (let n = 0; n < 100; n++) audit.refused(nobody);
@@ -78,7 +78,7 @@ Deno.test("requests without a token do not fill the log, and hide no token's", (
   ]);
 });
 
-Deno.test("a timeline that cannot be written is a fault, and the line is there", () => {
+Deno.test("a timeline that cannot be written is a fault, and the action is still logged", () => {
   const { lines, faults } = bench();
   const audit = new Audit({
     log: (_, event) => lines.push({ event }),

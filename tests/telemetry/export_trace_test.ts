@@ -64,23 +64,23 @@ Deno.test("an export is one trace: queue, attempt, stages and pushes below one s
   assert.equal(whole?.parentSpanId, undefined);
 });
 
-Deno.test("without a caller the exportId is the trace, so that either finds the other", () => {
+Deno.test("without a caller's trace the exportId is the trace id", () => {
   const hex = exportId.replaceAll("-", "");
   assert.deepEqual(new Set(run().map((one) => one.traceId)), new Set([hex]));
   assert.equal(named(run(), "export")[0]?.spanId, hex.slice(16));
 });
 
-Deno.test("a caller's trace is gone on with, below the span that asked", () => {
+Deno.test("a caller's trace is continued below its span", () => {
   const spans = run(`00-${caller.traceId}-${caller.spanId}-01`);
   assert.deepEqual(new Set(spans.map((one) => one.traceId)), new Set([caller.traceId]));
   assert.equal(named(spans, "export")[0]?.parentSpanId, caller.spanId);
 });
 
-Deno.test("a caller that records nothing is not recorded", () => {
+Deno.test("an unsampled caller's trace is not recorded", () => {
   assert.deepEqual(run(`00-${caller.traceId}-${caller.spanId}-00`), []);
 });
 
-Deno.test("every span carries what the log carries; a failure says why, escaped", () => {
+Deno.test("every span has the fields of the log, and a failed one its escaped error", () => {
   for (const span of run()) {
     assert.equal(span.attributes["exportId"], exportId);
     assert.equal(span.attributes["profile"], "advisories");
@@ -96,7 +96,7 @@ Deno.test("every span carries what the log carries; a failure says why, escaped"
   assert.equal(named(run(), "export.stage read")[0]?.error, undefined);
 });
 
-Deno.test("a second attempt after a restart is in the same trace, and does not wait a second time", () => {
+Deno.test("a second attempt after a restart is in the same trace, without a second queue span", () => {
   const to = parts();
   const again = startTrace(of, to);
   again?.started(2);
@@ -105,7 +105,7 @@ Deno.test("a second attempt after a restart is in the same trace, and does not w
   assert.deepEqual(to.spans[1]?.spanId, exportId.replaceAll("-", "").slice(16));
 });
 
-Deno.test("a request gives its context to the queue, a new one where the caller has none", () => {
+Deno.test("a request passes its trace context to the queue, a new one if the caller has none", () => {
   const to = parts();
   const request = traceRequest(`00-${caller.traceId}-${caller.spanId}-01`, to);
   to.clock.at = 1_250;
@@ -155,7 +155,7 @@ Deno.test("spans are written as OTLP's JSON: hex ids, times as decimal nanosecon
   }]);
 });
 
-Deno.test("a clock that is set makes no span negative, and none that ran through it longer or shorter", () => {
+Deno.test("setting the clock makes no span negative, longer or shorter", () => {
   for (const wrong of [-86_400_000, 86_400_000, -315_576_000_000]) {
     const to = parts();
     const trace = startTrace(of, to)!;

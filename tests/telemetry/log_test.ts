@@ -66,7 +66,7 @@ Deno.test("a line is one JSON object with the names of the contract", async () =
   }]);
 });
 
-Deno.test("text that would move a cursor, hide or break a line is escaped, at any depth", async () => {
+Deno.test("control characters and line breaks are escaped at any depth", async () => {
   const { log, lines } = bench();
   log("WARN", "export.ended", "export ended", {
     path: "a\u001b[31m\u202egnp.exe",
@@ -91,7 +91,7 @@ Deno.test("for the journal each line begins with its priority", async () => {
   ]);
 });
 
-Deno.test("stderr is the journal only where device and inode are those it was given", () => {
+Deno.test("stderr is the journal only if device and inode match JOURNAL_STREAM", () => {
   const path = Deno.makeTempFileSync();
   const descriptor = openSync(path, "r");
   try {
@@ -106,7 +106,7 @@ Deno.test("stderr is the journal only where device and inode are those it was gi
   }
 });
 
-Deno.test("a descriptor that takes a few bytes at a time gets whole lines in order", async () => {
+Deno.test("a descriptor that accepts few bytes at a time gets whole lines in order", async () => {
   let taken = Buffer.alloc(0);
   const { log, drained } = bench({
     write: (bytes) => {
@@ -140,7 +140,7 @@ Deno.test("an unread pipe loses lines without blocking, and their number is logg
   assert.equal(writer.lost, 0);
 });
 
-Deno.test("a slow reader gets all lines at the end: only one that stands still is given up", async () => {
+Deno.test("a slow reader gets all lines at the end; only a stalled one loses lines", async () => {
   const written: string[] = [];
   const bound = 20;
   const write = async (bytes: Uint8Array) => {
@@ -155,7 +155,7 @@ Deno.test("a slow reader gets all lines at the end: only one that stands still i
   assert.deepEqual(written, lines);
 });
 
-Deno.test("a closed pipe loses its lines and nothing else", async () => {
+Deno.test("a closed pipe loses log lines and has no other effect", async () => {
   let closed = true;
   const written: string[] = [];
   const { log, drained } = bench({
@@ -178,7 +178,7 @@ Deno.test("a closed pipe loses its lines and nothing else", async () => {
   ]]);
 });
 
-Deno.test("the schema of a line takes what the log writes, and no line that says less or more", async () => {
+Deno.test("the schema accepts the lines of the log, and none with missing or extra fields", async () => {
   const { log, lines } = bench();
   const exportId = "019b76da-a800-7000-8000-000000000000";
   log("INFO", "export.queued", "export queued", { exportId, profile: "p", tenant: "lab" });

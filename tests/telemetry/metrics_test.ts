@@ -86,9 +86,9 @@ Deno.test("the closed lists are those of the contract", () => {
   assert.deepEqual([...publishResults], ["success", "error", "conflict", "skipped"]);
 });
 
-Deno.test("every reason can be raised, but those that come later, which no panel shows", () => {
+Deno.test("every reason can occur, except future ones, which no panel shows", () => {
   const files = ["src/attest", "src/verify"].flatMap((directory) => filesIn(join(root, directory)))
-    // Sequences are judged where a bundle arrives, which no service does.
+    // Sequences are checked where a bundle arrives, not by the service.
     .filter((path) => !path.includes("/attest/trust/"));
   const text = files.map((path) => readFileSync(path, "utf8")).join("");
   const raised = attestationFailures.filter((reason) => text.includes(`"${reason}"`));
@@ -158,7 +158,7 @@ Deno.test("each event increments its own metric", async () => {
   for (const [name, value] of expected) assert.equal(found.get(name), value, name);
 });
 
-Deno.test("a reason that is not on the list makes no series", async () => {
+Deno.test("an unlisted reason adds no series", async () => {
   const all = metrics();
   const before = (await series(all)).size;
   for (const reason of ["trailing_data", "attestation_missing", undefined]) {
@@ -170,7 +170,7 @@ Deno.test("a reason that is not on the list makes no series", async () => {
   assert.equal(found.get('export_attestation_failures_total{reason="malformed"}'), 2);
 });
 
-Deno.test("a profile that is not configured makes no series", async () => {
+Deno.test("an unconfigured profile adds no series", async () => {
   const all = metrics();
   const before = (await series(all)).size;
   for (let n = 0; n < 1000; n++) {
@@ -181,7 +181,7 @@ Deno.test("a profile that is not configured makes no series", async () => {
   assert.equal((await series(all)).size, before);
 });
 
-Deno.test("a value that cannot be recorded is a fault, never an exception in the job", async () => {
+Deno.test("an invalid value is a fault and does not throw in the job", async () => {
   const faults: unknown[] = [];
   const all = metrics({ onFault: (error) => faults.push(error) });
   all.jobFinished({ profile: "kit", result: "failed", seconds: NaN });
@@ -191,7 +191,7 @@ Deno.test("a value that cannot be recorded is a fault, never an exception in the
   assert.equal((await series(all)).get('export_jobs_total{profile="kit",result="failed"}'), 1);
 });
 
-Deno.test("queue figures are read at each scrape, in seconds, and a queue that fails does not end it", async () => {
+Deno.test("queue metrics are read at each scrape, in seconds, and a failing queue does not fail the scrape", async () => {
   let queued = 3;
   const faults: unknown[] = [];
   const all = metrics({
@@ -214,7 +214,7 @@ Deno.test("queue figures are read at each scrape, in seconds, and a queue that f
   assert.equal(faults.length, 1);
 });
 
-Deno.test("a scrape is classic text: Prometheus 3 asks for the exact content type", async () => {
+Deno.test("a scrape has the classic text format's exact content type, which Prometheus 3 requires", async () => {
   const { contentType } = await metrics().scrape();
   assert.equal(contentType, "text/plain; version=0.0.4; charset=utf-8");
 });
@@ -226,7 +226,7 @@ Deno.test("a profile costs less than 70 series, so that fifty of them stay below
   assert.ok((eleven - one) / 10 < 70, `${(eleven - one) / 10} series`);
 });
 
-Deno.test(requiring(["promtool"], "promtool finds nothing to say about the metrics", async () => {
+Deno.test(requiring(["promtool"], "promtool reports no problems with the metrics", async () => {
   const { body } = await metrics().scrape();
   const child = new Deno.Command(tool("promtool")!, {
     args: ["check", "metrics"],

@@ -46,7 +46,7 @@ function options(given: Partial<NotifyOptions> & { directory: string }): NotifyO
 
 for (const place of [undefined, () => `@stella-test-${crypto.randomUUID()}`]) {
   const where = place === undefined ? "at a path" : "in the abstract namespace";
-  Deno.test(`a manager ${where} hears ready, status and stopping, and no file is left`, async () => {
+  Deno.test(`a manager ${where} receives ready, status and stopping, and no file is left`, async () => {
     await using here = surroundings(place);
     const manager = openManager(options(here));
     await manager.ready("Serving http://127.0.0.1:1");
@@ -77,7 +77,7 @@ Deno.test("the watchdog is notified at half of its interval while the service is
   manager.close();
 });
 
-Deno.test("a watchdog of another process, or none, hears nothing", async () => {
+Deno.test("no notification is sent for a watchdog of another process or without one", async () => {
   await using here = surroundings();
   const foreign = { microseconds: "20000", pid: String(Deno.pid + 1) };
   for (const watchdog of [foreign, { microseconds: undefined, pid: undefined }]) {

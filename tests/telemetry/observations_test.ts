@@ -1,4 +1,4 @@
-/** Metrics that dashboards and alerts need besides the six that were asked for. */
+/** Metrics that dashboards and alerts need besides the six required ones. */
 import assert from "node:assert/strict";
 import { ExportWatch } from "../../src/telemetry/export_watch.ts";
 import { type Stage } from "../../src/domain/labels.ts";
@@ -22,7 +22,7 @@ function bench() {
   return { metrics, value };
 }
 
-Deno.test("an export counts as inside its SLA where it succeeded in time; without an SLA succeeding is enough", async () => {
+Deno.test("an export meets its SLA if it succeeded in time; without an SLA if it succeeded", async () => {
   const { metrics, value } = bench();
   const within = (profile: string) => value(`export_jobs_within_sla_total{profile="${profile}"}`);
   assert.deepEqual([await within("advisories"), await within("free")], [0, 0]);
@@ -35,7 +35,7 @@ Deno.test("an export counts as inside its SLA where it succeeded in time; withou
   assert.deepEqual([await within("advisories"), await within("free")], [2, 3]);
 });
 
-Deno.test("a stage's time and bytes are counted; a count that falls back takes nothing away", async () => {
+Deno.test("a stage's time and bytes are counted; a decreasing count subtracts nothing", async () => {
   const { metrics, value } = bench();
   let now = 0;
   const watch = new ExportWatch({ exportId: "1", profile: "free", tenant: "a" }, {
@@ -73,7 +73,7 @@ Deno.test("the newest bundle's artifacts replace those of the one before", async
   assert.deepEqual([await of("vex"), await of("osv"), await of("no kind")], [0, 8, undefined]);
 });
 
-Deno.test("what the newest risk bundle left out is counted by reason, and other bundles have no series", async () => {
+Deno.test("records skipped in the newest risk bundle are counted by reason; other bundles have no series", async () => {
   const { metrics, value } = bench();
   const of = (reason: string) =>
     value(`export_risk_records_left_out{profile="free",reason="${reason}"}`);

@@ -15,7 +15,7 @@ function metricsOf(profiles: number): Metrics {
 
 const exportId = "019b76da-a800-7000-8000-000000000000";
 
-Deno.test("OpenMetrics carries exemplars, ends with its mark, and the classic text has neither", async () => {
+Deno.test("OpenMetrics has exemplars and ends with EOF, the classic text has neither", async () => {
   const metrics = metricsOf(1);
   metrics.jobFinished({ profile: "profile-0", result: "success", seconds: 3, exportId, at: 5_000 });
   const open = await metrics.scrape(true);
@@ -34,7 +34,7 @@ Deno.test("OpenMetrics carries exemplars, ends with its mark, and the classic te
   assert.match(classic.body, /^# HELP export_jobs_total \S/m);
 });
 
-Deno.test("both formats say the same of the same series", async () => {
+Deno.test("both formats have the same series and values", async () => {
   const metrics = metricsOf(2);
   metrics.jobFinished({ profile: "profile-1", result: "failed", seconds: 700, exportId });
   metrics.answered("GET", "/status", 200, 0.003);
@@ -56,13 +56,13 @@ Deno.test("fifty profiles are scraped in under 50 ms and stay below 5,000 sample
     times.push(performance.now() - started);
     samples = body.split("\n").filter((line) => line !== "" && !line.startsWith("#")).length;
   }
-  // The quickest: what a loaded machine adds to the others says nothing of the program.
+  // The fastest run, to exclude delays of a loaded machine.
   const least = Math.min(...times);
   assert.ok(least < 50, `${least.toFixed(1)} ms`);
   assert.ok(samples < 5_000, `${samples} samples`);
 });
 
-Deno.test("ten thousand unknown profiles, methods and statuses make no series", async () => {
+Deno.test("ten thousand unknown profiles, methods and statuses add no series", async () => {
   const metrics = metricsOf(1);
   const count = async () => (await metrics.scrape()).body.split("\n").length;
   metrics.answered("PROPFIND", "other", 404, 0);
@@ -75,7 +75,7 @@ Deno.test("ten thousand unknown profiles, methods and statuses make no series", 
 });
 
 Deno.test(
-  requiring(["promtool"], "promtool finds nothing to say about the classic text", async () => {
+  requiring(["promtool"], "promtool reports no problems with the classic text", async () => {
     const metrics = metricsOf(2);
     metrics.answered("GET", "/status", 200, 0.003);
     metrics.checked("storage:write", "pass", 1);

@@ -41,7 +41,7 @@ function exporter(answers: (number | Error)[] = [], more: { limit?: number; batc
   return { made, seen };
 }
 
-Deno.test("spans are gathered and sent together", async () => {
+Deno.test("spans are sent in batches", async () => {
   const { made, seen } = exporter();
   for (let n = 0; n < 10; n++) made.add(span);
   await changes.until(() => seen.sent === 10);
@@ -51,7 +51,7 @@ Deno.test("spans are gathered and sent together", async () => {
 });
 
 for (const answer of [429, 502, 503, 504, new Error("refused")]) {
-  Deno.test(`after ${answer} the same spans are sent again, and the trouble is told once`, async () => {
+  Deno.test(`after ${answer} the same spans are sent again, and the failure is logged once`, async () => {
     const { made, seen } = exporter([answer, answer]);
     made.add(span);
     await changes.until(() => seen.sent === 1);
@@ -63,7 +63,7 @@ for (const answer of [429, 502, 503, 504, new Error("refused")]) {
 }
 
 for (const answer of [400, 401, 404, 500]) {
-  Deno.test(`after ${answer} the spans are given up: sending them again would not help`, async () => {
+  Deno.test(`after ${answer} the spans are dropped without a retry`, async () => {
     const { made, seen } = exporter([answer]);
     made.add(span);
     await changes.until(() => seen.lost === 1);
@@ -72,7 +72,7 @@ for (const answer of [400, 401, 404, 500]) {
   });
 }
 
-Deno.test("memory is bounded: what does not fit is lost and counted", async () => {
+Deno.test("memory is bounded: spans beyond the limit are dropped and counted", async () => {
   const { made, seen } = exporter([], { limit: 4, batch: 3 });
   for (let n = 0; n < 10; n++) made.add(span);
   assert.equal(seen.lost, 6);
@@ -80,7 +80,7 @@ Deno.test("memory is bounded: what does not fit is lost and counted", async () =
   assert.deepEqual([seen.sizes, seen.sent], [[3, 1], 4]);
 });
 
-Deno.test("the end sends what waits; a collector that hangs does not hold it up", async () => {
+Deno.test("closing sends pending spans and does not wait for a hanging collector", async () => {
   let asked = 0;
   const lost: number[] = [];
   const made = new SpanExporter({

@@ -130,7 +130,7 @@ Deno.test("protobuf becomes OTLP's JSON, field by field", () => {
   });
 });
 
-Deno.test("protobuf that is cut anywhere is refused or is shorter, and never more", () => {
+Deno.test("truncated protobuf is refused or gives fewer spans", () => {
   const whole = inRequest(field(1, Uint8Array.fromHex(traceId)), field(5, "read"));
   for (let length = 1; length < whole.length; length++) {
     assert.throws(() => tracesFromProtobuf(whole.subarray(0, length)), WireError);
@@ -228,7 +228,7 @@ for (const [protocol, type] of [["http/protobuf", "protobuf"], ["http/json", "JS
     }));
 }
 
-Deno.test("a file that is full becomes .1, that one .2, and the oldest goes", () => {
+Deno.test("a full file is rotated to .1 and .2, and the oldest is removed", () => {
   const dir = mkdtempSync(join(tmpdir(), "stella-spans-"));
   try {
     const path = join(dir, "spans.ndjson");
@@ -249,7 +249,7 @@ Deno.test("a file that is full becomes .1, that one .2, and the oldest goes", ()
   }
 });
 
-Deno.test("a request by the name of another host is refused, as DNS rebinding makes one", () =>
+Deno.test("a request with another host name is refused, against DNS rebinding", () =>
   withSink(async (post, lines) => {
     const { port } = new URL(post.url!);
     const asked = async (hosts: string[]) => {

@@ -5,14 +5,14 @@ const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
 const spanId = "00f067aa0ba902b7";
 const good = `00-${traceId}-${spanId}-01`;
 
-Deno.test("a traceparent is read and written as W3C Trace Context has it", () => {
+Deno.test("a traceparent is parsed and formatted according to W3C Trace Context", () => {
   assert.deepEqual(parseTraceparent(good), { traceId, spanId, sampled: true });
   assert.equal(formatTraceparent({ traceId, spanId, sampled: true }), good);
   assert.equal(parseTraceparent(`00-${traceId}-${spanId}-00`)?.sampled, false);
   assert.equal(parseTraceparent(`00-${traceId}-${spanId}-03`)?.sampled, true);
 });
 
-Deno.test("a later version may say more, and its first four parts hold", () => {
+Deno.test("a later version may have more parts, and its first four are used", () => {
   assert.deepEqual(parseTraceparent(`cc-${traceId}-${spanId}-01-what-comes`)?.traceId, traceId);
 });
 

@@ -25,7 +25,7 @@ function bench() {
 
 const of = { exportId: "01a2", profile: "advisories", tenant: "lab" };
 
-Deno.test("an export leaves one line for each thing that happened, all with its three names", async () => {
+Deno.test("an export logs one line per event, each with exportId, tenant and profile", async () => {
   const { lines, log, metrics, value } = bench();
   let now = 0;
   const watch = new ExportWatch(of, { log, metrics, elapsed: () => now });
@@ -63,7 +63,7 @@ Deno.test("an export leaves one line for each thing that happened, all with its 
   assert.equal(await value('export_registry_push_latency_seconds_sum{profile="advisories"}'), 7);
 });
 
-Deno.test("from the moment it is known the digest is on every line, and of the last attempt alone", () => {
+Deno.test("the digest is on every line once it is known, and only that of the last attempt", () => {
   const { lines, log, metrics } = bench();
   const egress = new EgressWatch({ log, metrics });
   const watch = new ExportWatch({ ...of, trigger: "cli", actor: "ci" }, {
@@ -101,7 +101,7 @@ Deno.test("from the moment it is known the digest is on every line, and of the l
   ]);
 });
 
-Deno.test("a bundle that does not verify is an error with its reason, in the log and in the count", async () => {
+Deno.test("a bundle that does not verify is logged and counted with its reason", async () => {
   const { lines, log, metrics, value } = bench();
   const watch = new ExportWatch(of, { log, metrics, elapsed: () => 0 });
   watch.onEvent({ kind: "verified", result: "failed", reason: "subject_mismatch" });
@@ -115,7 +115,7 @@ Deno.test("a bundle that does not verify is an error with its reason, in the log
   assert.equal(await value('export_jobs_total{profile="advisories",result="failed"}'), 1);
 });
 
-Deno.test("readiness is a gauge each round and a line only when it changes", async () => {
+Deno.test("readiness is a gauge in each round and logged only when it changes", async () => {
   const { lines, log, metrics, value } = bench();
   const watch = watchChecks(log, metrics);
   const name = "storage:write";
