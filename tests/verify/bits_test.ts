@@ -26,7 +26,7 @@ const recipes: [string, Recipe][] = [
   ["directory", { entries, layout: "directory" }],
 ];
 
-/** Which codes a change of a file may lead to. */
+/** The exit codes that a change of a file may cause. */
 function allowed(path: string): number[] {
   const { manifest, signature, differs, unexpected, truncated } = exitCodes;
   if (path === manifestName) return [manifest, signature];

@@ -1,6 +1,6 @@
 /**
- * Names that a file system which does not tell case or form apart would put into one file are code
- * 9, wherever the bundle lies.
+ * Names that collide on a case-insensitive or normalizing file system are code 9, for every source
+ * of a bundle.
  */
 import assert from "node:assert/strict";
 import { comparePaths, folded, pathFault } from "../../src/domain/paths.ts";
@@ -11,7 +11,7 @@ import { streamOf, verifyStream } from "../support/bundle_stream.ts";
 import { directorySource } from "../../src/bundle/source.ts";
 import { outcomeOf, verifyInMemory } from "../support/outcome.ts";
 
-/** Twins of a sorted list of paths, as verification finds them. */
+/** Colliding names in a sorted list of paths, as verification finds them. */
 function found(paths: readonly string[]): [string, string][] {
   const numbers = new NameHashes();
   paths.forEach((path) => numbers.add(path));
@@ -44,7 +44,7 @@ function asIndex(paths: readonly string[]): string[] {
   return sorted.filter((one) => !sorted.some((file) => one.startsWith(`${file}/`)));
 }
 
-Deno.test("property: what verification refuses for its names is what an export refuses", () => {
+Deno.test("property: verification and export refuse the same colliding names", () => {
   let refused = 0;
   always(
     fc.property(fc.array(path, { maxLength: 10 }), (list) => {
@@ -95,7 +95,7 @@ Deno.test("a signed bundle with colliding names is code 9 as archive, as directo
   }
 });
 
-Deno.test("a million names cost a number each", () => {
+Deno.test("a million names need one number each", () => {
   const numbers = new NameHashes();
   const before = Deno.memoryUsage();
   for (let i = 0; i < 1_000_000; i++) {

@@ -67,16 +67,16 @@ function child(flags: string[], confined: boolean): { code: number; text: string
   return { code, text: new TextDecoder().decode(stdout) };
 }
 
-Deno.test("with the flags of the released program confinement holds, and is noticed where it does not", () => {
+Deno.test("confinement works with the flags of the released program, and its absence is detected", () => {
   assert.deepEqual(child(permissionFlags(), true), { code: 0, text: "confined" });
   assert.match(child(permissionFlags(), false).text, /is still allowed after it was given up/);
 });
 
-Deno.test("with all permissions confinement holds as well", () => {
+Deno.test("confinement works with all permissions as well", () => {
   assert.deepEqual(child(["-A"], true), { code: 0, text: "confined" });
 });
 
-Deno.test("a single permission that is left is noticed by using it, and named", () => {
+Deno.test("a single remaining permission is detected by using it, and named", () => {
   assert.equal(child(["--no-prompt", "--allow-read"], false).text, "confined");
   for (const name of ["env", "sys", "write", "net", "run"]) {
     const { text } = child(["--no-prompt", "--allow-read", `--allow-${name}`], false);

@@ -33,7 +33,7 @@ function damaged(form: string, path: string, at: number): Pick<MadeBundle, "file
   return { ...made[form]!, files: new Map(made[form]!.files).set(path, bytes) };
 }
 
-Deno.test("a damaged chunk is a gap: located, files in it not verified, files after it right", async () => {
+Deno.test("a damaged chunk is located, its files are not verified and later files are", async () => {
   const file = made["zstd"]!.manifest.files.at(-1)!;
   const sizes = file.chunks!.map((chunk) => chunk.size);
   assert.equal(sizes.length, 4);
@@ -66,7 +66,7 @@ Deno.test("two damaged chunks are two gaps", async () => {
   assert.equal(verdict!.filesVerified, 7);
 });
 
-Deno.test("a missing volume in the middle is a gap too", async () => {
+Deno.test("a missing volume in the middle is located like a damaged chunk", async () => {
   const files = new Map(made["volumes"]!.files);
   files.delete("p.tar.zst.002");
   const { code, findings, verdict } = await verifyInMemory({ ...made["volumes"]!, files });
@@ -75,7 +75,7 @@ Deno.test("a missing volume in the middle is a gap too", async () => {
   assert.equal(verdict!.filesVerified, 9);
 });
 
-Deno.test("a cut archive: what comes before the cut is verified", async () => {
+Deno.test("files before the end of a truncated archive are verified", async () => {
   const { files, manifest } = made["none"]!;
   const path = manifest.files.at(-1)!.path;
   const cut = files.get(path)!.subarray(0, 5 << 20);
@@ -91,7 +91,7 @@ Deno.test("a cut archive: what comes before the cut is verified", async () => {
   assert.equal(verdict!.filesVerified, 3);
 });
 
-Deno.test("a damaged header of a plain archive costs one file", async () => {
+Deno.test("a damaged header of a plain archive affects one file", async () => {
   const path = made["none"]!.manifest.files.at(-1)!.path;
   const { code, findings, verdict } = await verifyInMemory(
     damaged("none", path, (1 << 20) + 512 + 200),
@@ -105,7 +105,7 @@ Deno.test("a damaged header of a plain archive costs one file", async () => {
   assert.equal(verdict!.filesVerified, 13);
 });
 
-Deno.test("damaged content of a plain archive costs one file, and names it", async () => {
+Deno.test("damaged content of a plain archive affects one file, which is named", async () => {
   const path = made["none"]!.manifest.files.at(-1)!.path;
   const { findings, verdict } = await verifyInMemory(
     damaged("none", path, 2 * ((1 << 20) + 512) + 1000),
@@ -164,7 +164,7 @@ function failing(source: BundleSource, path: string, closed: string[]): BundleSo
   };
 }
 
-Deno.test("an error of the medium ends it with code 12, says nothing about content, leaves nothing open", async () => {
+Deno.test("a medium error ends verification with code 12, no finding about content and no open files", async () => {
   const directory = makeBundle({
     layout: "directory",
     entries: [{ path: "big", content: Buffer.alloc(3 << 20) }],
@@ -201,7 +201,7 @@ Deno.test("a file that cannot be opened is an error, not a finding", async () =>
   }
 });
 
-Deno.test("progress goes up to the total, once over every byte", async () => {
+Deno.test("progress counts every byte once, up to the total", async () => {
   const directory = makeBundle({ layout: "directory" });
   for (const bundle of [...Object.values(made), directory]) {
     const calls: [number, number][] = [];

@@ -1,6 +1,6 @@
 /**
- * Batches of files: checked in the index's order, whenever their digests come, and a fault of the
- * index comes last.
+ * Batches of files are checked in the order of the index, whenever their digests arrive, and a
+ * fault of the index comes last.
  */
 import assert from "node:assert/strict";
 import type { FileDigest } from "../../src/bundle/file_digests.ts";
@@ -50,7 +50,7 @@ Deno.test("each file is checked once, in order, whichever batch is done first", 
   }
 });
 
-Deno.test("no more batches are under way than were asked for", async () => {
+Deno.test("at most the given number of batches are in progress", async () => {
   let [open, max] = [0, 0];
   await pathsChecked(await indexOf(1000), async (paths) => {
     max = Math.max(max, ++open);

@@ -1,4 +1,4 @@
-/** Files beside the manifest that are not what it says, in ways that a directory cannot show. */
+/** Files that differ from the manifest in ways that a real directory cannot reproduce. */
 import assert from "node:assert/strict";
 import type { BundleSource, ListedEntry } from "../../src/bundle/source.ts";
 import { makeBundle, memorySource } from "../support/bundle_fixture.ts";

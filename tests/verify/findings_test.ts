@@ -46,7 +46,7 @@ Deno.test("integrity-only ignores an untrusted signer and nothing else", () => {
   }
 });
 
-Deno.test("10,000 findings are listed; of the others the number and the code are kept", () => {
+Deno.test("10,000 findings are listed; the others count for the total and the exit code", () => {
   const findings = new Findings();
   assert.ok(findings.none);
   for (let i = 0; i < 10_005; i++) findings.add(finding("missing"));
@@ -64,7 +64,7 @@ Deno.test("10,000 findings are listed; of the others the number and the code are
   );
 });
 
-Deno.test("findings are taken over with another reason and its kind, the unlisted too", () => {
+Deno.test("findings are copied with another reason and kind, unlisted ones too", () => {
   const inner = new Findings();
   for (let i = 0; i < 10_002; i++) inner.add(finding("unexpected"));
   const outer = new Findings();

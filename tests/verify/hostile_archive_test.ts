@@ -240,7 +240,7 @@ const rows: Row[] = [
   ["noise", Buffer.alloc(4096, 0x5a), 8, ["8 header_differs a.txt", "6 not_judged a.txt"]],
 ];
 
-Deno.test("an archive that differs from the index is refused, with the reason", async () => {
+Deno.test("an archive that differs from the index is refused with the reason", async () => {
   for (const compression of ["none", "zstd"] as const) {
     for (const [about, tar, code, expected] of rows) {
       const outcome = await verifyInMemory(makeBundle({ entries: ac, tar, compression }));
@@ -271,7 +271,7 @@ Deno.test("entries before and after an unlisted one are still verified", async (
   assert.equal(missing.verdict!.filesVerified, 2);
 });
 
-Deno.test("property: a tar with one byte changed and signed anew is refused, and never an exception", async () => {
+Deno.test("property: a re-signed tar with one changed byte is refused without an exception", async () => {
   const entries = [a, c, wide];
   const tar = tarOf(entries);
   const at = fc.nat(tar.length - 1);

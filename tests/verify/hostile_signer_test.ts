@@ -1,4 +1,4 @@
-/** Index, manifest and chunks by a hostile signer, behind a signature that is right. */
+/** Index, manifest and chunks by a hostile signer, with a valid signature. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { sha256 } from "../../src/domain/hash.ts";
@@ -32,7 +32,7 @@ const indexes: [string, Recipe["index"], number, string[]][] = [
   ["noise", Buffer.alloc(100_000, 0x5a), 8, ["8 index_malformed SHA256SUMS"]],
 ];
 
-Deno.test("a signed index that is not as it should be is refused, with the reason", async () => {
+Deno.test("an invalid signed index is refused with the reason", async () => {
   for (const layout of ["archive", "directory"] as const) {
     for (const [about, index, code, expected] of indexes) {
       const outcome = await verifyInMemory(makeBundle({ entries: ac, index: index!, layout }));
@@ -92,7 +92,7 @@ Deno.test("a signed manifest that contradicts its bundle is refused", async () =
   }
 });
 
-Deno.test("chunk digests of a plain archive only locate damage: they decide nothing", async () => {
+Deno.test("chunk digests of a plain archive locate damage and do not affect the verdict", async () => {
   const made = makeBundle({
     entries: ac,
     manifest: (m) => m.files.at(-1)!.chunks![0]!.sha256 = sha256("x"),
@@ -146,7 +146,7 @@ Deno.test("a listed file that is a link is refused, and nothing is read through 
   }
 });
 
-Deno.test("headers by the million are looked for in time that grows with the archive alone", async () => {
+Deno.test("the search for headers takes time linear in the size of the archive", async () => {
   // 8,192 headers that sort after all of 20,000 paths: a search from the front would compare 160
   // million paths.
   const entries = Array.from(

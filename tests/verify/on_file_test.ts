@@ -1,6 +1,6 @@
 /**
- * The look at the payload that listing and queries take: every file once, in order, whole, and no
- * verdict changed by it.
+ * onFile, which list and queries use: every file once, in order and whole, without effect on the
+ * verdict.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -60,7 +60,7 @@ const layouts: [string, Parameters<typeof run>[2]][] = [
   ["a directory", { layout: "directory" }],
 ];
 for (const [name, more] of layouts) {
-  Deno.test(`every file of ${name} is seen once, in order, with its size and all its bytes`, async () => {
+  Deno.test(`onFile gets every file of ${name} once, in order, with its size and all its bytes`, async () => {
     await withBundle(more, async (out) => {
       const { seen, verdict } = await verifyWithDigests(out);
       assert.ok(verdict.ok);

@@ -31,7 +31,7 @@ Deno.test("findings in the content outrank an untrusted signer", async () => {
   ]);
 });
 
-Deno.test("--integrity-only forgives a missing or unknown signer, and nothing else", async () => {
+Deno.test("--integrity-only ignores a missing or unknown signer, and nothing else", async () => {
   const verifyWith = (made: MadeBundle, trusted = [testKey("another").trusted]) =>
     outcomeOf(memorySource(made.files), trusted, { integrityOnly: true });
   for (const made of [bundles["zstd"]!, tampered("zstd", drop(attestationName))]) {
@@ -55,7 +55,7 @@ Deno.test("after a wrong signature nothing more is opened", async () => {
   assert.deepEqual(opened, [manifestName, attestationName]);
 });
 
-Deno.test("a signed manifest that cannot be read is code 3, whoever signed it", async () => {
+Deno.test("an unreadable signed manifest is code 3 with any signer", async () => {
   const made = makeBundle({ manifestBytes: (bytes) => Buffer.concat([bytes, Buffer.from(" ")]) });
   for (const trusted of [[made.key.trusted], []]) {
     const outcome = await outcomeOf(memorySource(made.files), trusted);

@@ -1,6 +1,6 @@
 /**
- * The probe of the verifier: it finds one that refuses the good, one that takes the bad, and one
- * that is right for a wrong reason.
+ * The probe of the verifier detects one that refuses good bundles, one that accepts bad ones, and
+ * one that refuses for the wrong reason.
  */
 import assert from "node:assert/strict";
 import { type Files, memorySource, probeAttestation } from "../../src/verify/probe.ts";
@@ -26,19 +26,19 @@ Deno.test("the real verifier passes, by one good bundle and four bad ones", asyn
   assert.deepEqual(await probeAttestation(), probe);
 });
 
-Deno.test("a verifier that says yes to everything is found", async () => {
+Deno.test("the probe detects a verifier that accepts everything", async () => {
   const probe = await probeAttestation(() => Promise.resolve("ok"));
   assert.deepEqual([probe.ok, probe.reason], [false, "subject_mismatch"]);
   assert.match(probe.detail, /a tampered bundle was accepted: a bit of the manifest flipped/);
 });
 
-Deno.test("a verifier that says no to everything is found", async () => {
+Deno.test("the probe detects a verifier that refuses everything", async () => {
   const probe = await probeAttestation(() => Promise.resolve("key_unknown"));
   assert.deepEqual([probe.ok, probe.reason], [false, "key_unknown"]);
   assert.match(probe.detail, /the probe bundle was refused: key_unknown/);
 });
 
-Deno.test("a verifier that refuses for another reason is found", async () => {
+Deno.test("the probe detects a verifier that refuses for another reason", async () => {
   const probe = await probeAttestation(async (files, trusted) => {
     const found = await outcome(files, trusted);
     return found === "digest_mismatch" ? "size_differs" : found;
@@ -47,7 +47,7 @@ Deno.test("a verifier that refuses for another reason is found", async () => {
   assert.match(probe.detail, /: refused for size_differs, not digest_mismatch/);
 });
 
-Deno.test("a verifier that fails is a failure of the probe, and no error", async () => {
+Deno.test("a verifier that throws fails the probe without an error", async () => {
   const probe = await probeAttestation(() => Promise.reject(new Error("out of order")));
   assert.deepEqual(probe, {
     ok: false,

@@ -87,7 +87,7 @@ Deno.test("the verdict names --integrity-only and --trust-from-media", () => {
   assert.equal(predicate["urn:stella:receipt:v1"].trustFromMedia, true);
 });
 
-Deno.test("a refusal is a failure with its first findings, codes as scripts know them", () => {
+Deno.test("a receipt of a refusal has the first findings and the exit code", () => {
   const finding: Finding = {
     kind: "differs",
     reason: "digest_mismatch",
@@ -128,7 +128,7 @@ Deno.test("a verification that ends without a verdict counts as a failure with i
   });
 });
 
-Deno.test("without a manifest there is nothing to make a receipt about", () => {
+Deno.test("no receipt is made without a manifest", () => {
   assert.equal(receipt({ digests: new Map([[attestationName, proof!]]) }), undefined);
 });
 
@@ -145,7 +145,7 @@ async function readAll(source: BundleSource, path: string): Promise<string> {
   return text;
 }
 
-Deno.test("the digests are those of the bytes that were read, of manifest and proofs alone", async () => {
+Deno.test("a receipt has the digests of the manifest and proofs as they were read", async () => {
   const encode = new TextEncoder();
   const all = Object.entries({ ...proofs, SHA256SUMS: "lines" });
   const { source, digests } = watchProofs(
@@ -185,7 +185,7 @@ Deno.test("a receipt of a good bundle is read, signed or not", () => {
   assert.deepEqual(readReceipt(signed, "r"), expected);
 });
 
-Deno.test("what is no receipt of a verified bundle with a sequence is refused", () => {
+Deno.test("only receipts of verified bundles with a sequence are accepted", () => {
   const { signer: _, ...unsigned } = verified;
   const { sequence: __, ...unnumbered } = bundle;
   const bad = (more: Partial<typeof bundle>) =>

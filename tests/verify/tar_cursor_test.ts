@@ -23,7 +23,7 @@ function lendingCursor(...blocks: number[]) {
   return { cursor, lent, returned };
 }
 
-/** As a worker takes bytes and gives them back: what was held before is empty then. */
+/** Transfers bytes as a worker does: the original buffer is detached. */
 function passing(bytes: Uint8Array): Promise<Uint8Array> {
   const { byteOffset, length } = bytes;
   const taken = (bytes.buffer as ArrayBuffer).transfer();

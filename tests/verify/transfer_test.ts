@@ -1,6 +1,6 @@
 /**
- * Who takes the digest of a large file inside an archive: a worker where its bytes come from afar,
- * this thread where they lie here.
+ * Where the digest of a large file in an archive is computed: in a worker for a remote source, in
+ * this thread for a local one.
  */
 import assert from "node:assert/strict";
 import { type ChunkPool, localPool } from "../../src/bundle/chunk_pool.ts";
@@ -33,7 +33,7 @@ async function asked(source: BundleSource): Promise<number> {
   return digests;
 }
 
-Deno.test("from a directory only the archive goes to a worker, from a registry or pipe a large file too", async () => {
+Deno.test("a worker hashes only the archive of a local bundle, and large files too from a registry or pipe", async () => {
   assert.equal(await asked(here), 1);
   assert.equal(await asked(afar), 2);
 });
