@@ -1,4 +1,4 @@
-/** A test that waits for a line of a process gets it, or an error that it will not come. */
+/** A test that waits for a line of a process gets it, or an error when the process ends. */
 import assert from "node:assert/strict";
 import { ChildLog } from "./child_log.ts";
 
@@ -12,7 +12,7 @@ function written() {
   return { log: new ChildLog(readable), write, end: () => writer.close() };
 }
 
-Deno.test("a line that has come, or comes in pieces, is found with its groups", async () => {
+Deno.test("a line that was written before, or arrives in pieces, is matched with its groups", async () => {
   const { log, write, end } = written();
   const found = log.until(/listens on (\S+)\n/);
   await write("starting\nlistens on 127.0.");
@@ -23,7 +23,7 @@ Deno.test("a line that has come, or comes in pieces, is found with its groups", 
   await log.ended;
 });
 
-Deno.test("a line that a process did not write before its end is an error with its log", async () => {
+Deno.test("waiting for a line of a process that has ended is an error with its log", async () => {
   const { log, write, end } = written();
   const found = assert.rejects(log.until(/listens/), /has ended: no \/listens\/ .*\nno port left/s);
   await write("no port left\n");

@@ -23,14 +23,14 @@ const denort = {
   sha256: "723d45cca4f68bd66652da1e0d45562b0700317c1535981035f50f078785a131",
 };
 
-/** Where it lies; `dist` is nothing that Git keeps. */
+/** Its path; Git ignores `dist`. */
 export const denortPath = new URL("../../dist/denort/denort", import.meta.url).pathname;
 
 /** The package or its tools cannot be had on this machine: no fault of what is tested. */
 export class Unavailable extends Error {}
 
 /**
- * Makes sure that denort lies at `denortPath`.
+ * Ensures that denort is at `denortPath`.
  * @throws Unavailable where it cannot be had here, Error where what was downloaded has another
  * digest
  */

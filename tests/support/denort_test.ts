@@ -1,4 +1,4 @@
-/** The base is cut out of what `deno compile` makes of a known one, and of nothing else. */
+/** denort is extracted from programs made by `deno compile`, and from no other file. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { spawnSync } from "node:child_process";
@@ -31,7 +31,7 @@ function compiledFrom(base: string): Buffer {
 const ignore = !onThisMachine;
 
 Deno.test({
-  name: "a known base comes back byte for byte out of the program that was compiled with it",
+  name: "denort is extracted byte for byte from a program compiled with it",
   ignore,
   fn() {
     for (const base of ["/bin/true", "/bin/sh"]) {
@@ -55,7 +55,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "what deno compile did not make is refused",
+  name: "a file that deno compile did not make is refused",
   ignore,
   fn() {
     assert.throws(() => cutDenort(readFileSync("/bin/true")), /the last sections are /);

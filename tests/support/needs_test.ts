@@ -1,4 +1,4 @@
-/** What a test needs decides whether it runs, and its name says what is absent. */
+/** A test runs only if its needs are met, and its name lists what is absent. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { requiring } from "./needs.ts";
 
 const tests = fileURLToPath(new URL("..", import.meta.url));
 
-Deno.test("a test runs where its tool is there, and is ignored by name where it is absent", () => {
+Deno.test("a test runs if its tool is installed, else it is ignored and its name lists the tool", () => {
   assert.deepEqual(pick(requiring(["sh"], "a test", () => {})), ["a test", false]);
   const absent = requiring({ others: { "a moon": false, root: true } }, "a test", () => {});
   assert.deepEqual(pick(absent), ["a test (needs a moon)", true]);

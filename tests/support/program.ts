@@ -45,7 +45,7 @@ export function sourceWords(): [string, ...string[]] {
   ];
 }
 
-/** A home of its own: state, keys and trust of one test. */
+/** A home directory with the state, keys and trust of one test. */
 export class Home {
   readonly path = Deno.makeTempDirSync({ prefix: "stella-home-" });
   readonly state = join(this.path, "state");

@@ -1,4 +1,4 @@
-/** What a command may ask of the machine, where it has nothing to say. */
+/** A host for commands that produces no output. */
 import type { Host } from "../../src/cli/host.ts";
 
 export const host = {

@@ -67,7 +67,7 @@ export function run(
   return exportBundle(all, all, all);
 }
 
-/** Hears of the progress of an export. */
+/** Receives the progress of an export. */
 export function onProgress(
   hear: (stage: Stage, done: number) => void,
 ): Pick<ExportContext, "emit"> {

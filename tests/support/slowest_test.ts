@@ -34,7 +34,7 @@ async function reportOf(files: Record<string, string>): Promise<string> {
   }
 }
 
-Deno.test("files of reports are listed with their time, slowest first, steps counted once", async () => {
+Deno.test("test files are listed with their time, slowest first, steps counted once", async () => {
   const unit = await reportOf({ "quick_test.ts": quick, "slow_test.ts": slow });
   const found = slowest([["unit", unit], ["e2e", unit]], 3);
   assert.deepEqual(found.map(({ report, file }) => `${report} ${file}`), [

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import project from "../../deno.json" with { type: "json" };
 
-Deno.test("tasks ignore files of the first folder that they test, where alone deno ignores any", () => {
+Deno.test("tasks only ignore files of the first folder, because deno ignores no others", () => {
   const ignoring = Object.values(project.tasks).filter((task) => task.includes("--ignore="));
   assert.ok(ignoring.length > 0);
   for (const task of ignoring) {

@@ -1,4 +1,4 @@
-/** A push into a registry that was spoilt, and ways to spoil one. */
+/** A push to a registry with faults, and the faults. */
 import assert from "node:assert/strict";
 import { StellaError } from "../../../src/domain/errors.ts";
 import type { Timeouts } from "../../../src/net/exchange.ts";
@@ -50,7 +50,7 @@ export async function pushInto(
   }
 }
 
-/** Answers with this status, and an error body that no test looks for in vain. */
+/** Answers with this status and an error body. */
 export function status(code: number, headers: Record<string, string> = {}): Handler {
   return (request, response) => {
     request.resume();
@@ -58,14 +58,14 @@ export function status(code: number, headers: Record<string, string> = {}): Hand
   };
 }
 
-/** Takes the whole body, then answers. */
+/** Reads the whole body, then answers. */
 export function accepted(code: number, headers: Record<string, string>): Handler {
   return (request, response) => {
     request.resume().on("end", () => response.writeHead(code, headers).end());
   };
 }
 
-/** Answers without an end. */
+/** Sends an endless answer. */
 export function endless(code: number, headers: Record<string, string> = {}): Handler {
   return (_, response) => {
     response.writeHead(code, headers);
@@ -77,7 +77,7 @@ export function endless(code: number, headers: Record<string, string> = {}): Han
   };
 }
 
-/** Promises 100 bytes, sends 4, and ends the connection or says no more. */
+/** Declares 100 bytes, sends 4, and closes the connection or stalls. */
 export function half(then: "reset" | "silence"): Handler {
   return (request, response) => {
     request.resume();
