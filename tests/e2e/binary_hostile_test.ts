@@ -97,27 +97,31 @@ function without(
 
 for (const unit of ["stella-verify@.service", "stella.service"]) {
   Deno.test(
-    binaryTest([], `hostile variables that ${unit} does not remove have no effect`, async (place) => {
-      const { stella, home, bundle, key } = place;
-      await home.succeed(["assets", "write", "--only", "systemd", "units"]);
-      const unset = unsetBy(join(home.path, "units", unit));
-      const more = {
-        DENO_LOG: "debug",
-        DENO_TOKIO_EVENT_INTERVAL: "none",
-        GLIBC_TUNABLES: "glibc.malloc.check=3",
-        LD_DEBUG: "all",
-        LD_SHOW_AUXV: "1",
-        NODE_CHANNEL_FD: "2",
-      };
-      const all = { ...hostile(place, "http://127.0.0.1:9"), ...more };
-      const left = without(all, (name) => unset.includes(name));
-      assert.deepEqual(Object.keys(left).filter((name) => obeyed.test(name)), []);
-      const args = ["verify", bundle, "--trust", key, "--json"];
-      const printed = runWith({ ...own(place), ...left }, stella, args);
-      assert.deepEqual(printed, runWith(own(place), stella, args));
-      assert.deepEqual([printed.code, printed.stderr], [0, ""]);
-      await (await home.serve([], left)).stop();
-    }),
+    binaryTest(
+      [],
+      `hostile variables that ${unit} does not remove have no effect`,
+      async (place) => {
+        const { stella, home, bundle, key } = place;
+        await home.succeed(["assets", "write", "--only", "systemd", "units"]);
+        const unset = unsetBy(join(home.path, "units", unit));
+        const more = {
+          DENO_LOG: "debug",
+          DENO_TOKIO_EVENT_INTERVAL: "none",
+          GLIBC_TUNABLES: "glibc.malloc.check=3",
+          LD_DEBUG: "all",
+          LD_SHOW_AUXV: "1",
+          NODE_CHANNEL_FD: "2",
+        };
+        const all = { ...hostile(place, "http://127.0.0.1:9"), ...more };
+        const left = without(all, (name) => unset.includes(name));
+        assert.deepEqual(Object.keys(left).filter((name) => obeyed.test(name)), []);
+        const args = ["verify", bundle, "--trust", key, "--json"];
+        const printed = runWith({ ...own(place), ...left }, stella, args);
+        assert.deepEqual(printed, runWith(own(place), stella, args));
+        assert.deepEqual([printed.code, printed.stderr], [0, ""]);
+        await (await home.serve([], left)).stop();
+      },
+    ),
   );
 }
 
@@ -228,16 +232,22 @@ Deno.test(binaryTest(
   },
 ));
 
-Deno.test(binaryTest(["script"], "on a terminal, Deno does not prompt for permissions that were dropped", (place) => {
-  const { stella, bundle, key } = place;
-  const command = `'${stella}' verify --color never '${bundle}' --trust '${key}'`;
-  const variables = { ...own(place), TERM: "xterm" };
-  const args = ["-q", "-e", "-c", command, "/dev/null"];
-  const { code, stdout } = runWith(variables, tool("script")!, args, { input: "n\nn\nn\n" });
-  assert.equal(code, 0, stdout);
-  assert.match(stdout, /verified {2}kit/);
-  assert.doesNotMatch(stdout, /requests|Allow\?|--allow-/);
-}));
+Deno.test(
+  binaryTest(
+    ["script"],
+    "on a terminal, Deno does not prompt for permissions that were dropped",
+    (place) => {
+      const { stella, bundle, key } = place;
+      const command = `'${stella}' verify --color never '${bundle}' --trust '${key}'`;
+      const variables = { ...own(place), TERM: "xterm" };
+      const args = ["-q", "-e", "-c", command, "/dev/null"];
+      const { code, stdout } = runWith(variables, tool("script")!, args, { input: "n\nn\nn\n" });
+      assert.equal(code, 0, stdout);
+      assert.match(stdout, /verified {2}kit/);
+      assert.doesNotMatch(stdout, /requests|Allow\?|--allow-/);
+    },
+  ),
+);
 
 Deno.test(binaryTest(
   [],

@@ -43,19 +43,25 @@ function librariesOf(program: string): string[] {
   return [...listed.matchAll(/(\/\S+) \(0x/g)].map((found) => found[1]!);
 }
 
-Deno.test(rootTest(["unshare", "chroot", "ldd"], "the binary verifies a bundle in a minimal root directory", (place) => {
-  const root = bareRoot(place);
-  const trusted = inBareRoot(root, true, ["verify", "/media", "--trust", "/signer.pub"]);
-  assert.deepEqual([trusted.code, trusted.stderr], [0, ""]);
-  assert.match(trusted.stdout, /^verified {2}kit .*all digests match/s);
-  const stranger = inBareRoot(root, true, ["verify", "/media", "--json"]);
-  assert.deepEqual(
-    [stranger.code, JSON.parse(stranger.stdout).findings[0].reason],
-    [5, "key_unknown"],
-  );
-  const version = inBareRoot(root, true, ["version", "--check"]);
-  assert.deepEqual([version.code, version.stderr], [0, ""]);
-}));
+Deno.test(
+  rootTest(
+    ["unshare", "chroot", "ldd"],
+    "the binary verifies a bundle in a minimal root directory",
+    (place) => {
+      const root = bareRoot(place);
+      const trusted = inBareRoot(root, true, ["verify", "/media", "--trust", "/signer.pub"]);
+      assert.deepEqual([trusted.code, trusted.stderr], [0, ""]);
+      assert.match(trusted.stdout, /^verified {2}kit .*all digests match/s);
+      const stranger = inBareRoot(root, true, ["verify", "/media", "--json"]);
+      assert.deepEqual(
+        [stranger.code, JSON.parse(stranger.stdout).findings[0].reason],
+        [5, "key_unknown"],
+      );
+      const version = inBareRoot(root, true, ["version", "--check"]);
+      assert.deepEqual([version.code, version.stderr], [0, ""]);
+    },
+  ),
+);
 
 Deno.test(rootTest(
   ["unshare", "chroot", "ldd"],

@@ -147,33 +147,43 @@ function tokenServer({ authority }: Scene, key: string, cert: string) {
   return { server, asked };
 }
 
-Deno.test(requiring(tools, "docker-registry: push and pull over TLS with a token server", () =>
-  scene(async (made) => {
-    const { authority, tls } = made;
-    const signer = authority.issue("DNS:issuer.test", 2);
-    writeFileSync(join(authority.dir, "issuer.pem"), signer.cert);
-    const { server, asked } = tokenServer(made, signer.key, signer.cert);
-    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-    const realm = `https://127.0.0.1:${(server.address() as AddressInfo).port}/token`;
-    const bundle = `rootcertbundle: ${authority.path}`;
-    const auth = `auth: {token: {realm: "${realm}", service: registry, issuer: test, ${bundle}}}`;
-    try {
-      await withDockerRegistry(async (registry) => {
-        assert.match(await isRefused(made, registry, []), /token: 401 Unauth/);
-        asked.length = 0;
-        await roundTrip(made, registry, ["--credentials", "site.json"]);
-        assert.deepEqual(asked.map(({ scope }) => scope.join(" ")), [
-          "repository:exports/kit:pull,push",
-          "repository:exports/kit:pull",
-          "repository:exports/kit:pull",
-        ]);
-        await byIdentityToken(made, registry);
-      }, { http: `, tls: {${tls}}`, more: auth });
-    } finally {
-      server.closeAllConnections();
-      await new Promise((done) => server.close(done));
-    }
-  })));
+Deno.test(
+  requiring(
+    tools,
+    "docker-registry: push and pull over TLS with a token server",
+    () =>
+      scene(async (made) => {
+        const { authority, tls } = made;
+        const signer = authority.issue("DNS:issuer.test", 2);
+        writeFileSync(join(authority.dir, "issuer.pem"), signer.cert);
+        const { server, asked } = tokenServer(made, signer.key, signer.cert);
+        await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+        const realm = `https://127.0.0.1:${(server.address() as AddressInfo).port}/token`;
+        const bundle = `rootcertbundle: ${authority.path}`;
+        const auth =
+          `auth: {token: {realm: "${realm}", service: registry, issuer: test, ${bundle}}}`;
+        try {
+          await withDockerRegistry(async (registry) => {
+            assert.match(await isRefused(made, registry, []), /token: 401 Unauth/);
+            asked.length = 0;
+            await roundTrip(made, registry, ["--credentials", "site.json"]);
+            assert.deepEqual(
+              asked.map(({ scope }) => scope.join(" ")),
+              [
+                "repository:exports/kit:pull,push",
+                "repository:exports/kit:pull",
+                "repository:exports/kit:pull",
+              ],
+            );
+            await byIdentityToken(made, registry);
+          }, { http: `, tls: {${tls}}`, more: auth });
+        } finally {
+          server.closeAllConnections();
+          await new Promise((done) => server.close(done));
+        }
+      }),
+  ),
+);
 
 /** The configuration that `docker login` writes, found by each of the variables that locate it. */
 async function byIdentityToken(made: Scene, registry: DockerRegistry) {
@@ -210,27 +220,33 @@ async function byIdentityToken(made: Scene, registry: DockerRegistry) {
   assert.match(ran.stderr, /POST .*\/token: 401 Unauthorized/);
 }
 
-Deno.test(requiring(tools, "docker-registry: push and pull with a client certificate", () =>
-  scene(async (made) => {
-    const { home, authority, tls } = made;
-    const client = authority.issue("DNS:client.test", 2);
-    writeFileSync(join(home.path, "client.pem"), client.cert);
-    writeFileSync(join(home.path, "client.key"), client.key, { mode: 0o600 });
-    const flags = ["--client-cert", "client.pem", "--client-key", "client.key"];
-    await withDockerRegistry(async (registry) => {
-      assert.match(
-        await isRefused(made, registry, []),
-        /fatal alert: .* \(code 13\)\nhint: +name a client certificate/,
-      );
-      await roundTrip(made, registry, flags);
-      chmodSync(join(home.path, "client.key"), 0o644);
-      const ran = await home.stella([
-        "verify",
-        `oci://${registry.host}/exports/kit:v1`,
-        ...flags,
-        "--ca",
-        authority.path,
-      ]);
-      assert.deepEqual([ran.code, /mode 0644/.test(ran.stderr)], [2, true], ran.stderr);
-    }, { http: `, tls: {${tls}, clientcas: [${authority.path}]}` });
-  })));
+Deno.test(
+  requiring(
+    tools,
+    "docker-registry: push and pull with a client certificate",
+    () =>
+      scene(async (made) => {
+        const { home, authority, tls } = made;
+        const client = authority.issue("DNS:client.test", 2);
+        writeFileSync(join(home.path, "client.pem"), client.cert);
+        writeFileSync(join(home.path, "client.key"), client.key, { mode: 0o600 });
+        const flags = ["--client-cert", "client.pem", "--client-key", "client.key"];
+        await withDockerRegistry(async (registry) => {
+          assert.match(
+            await isRefused(made, registry, []),
+            /fatal alert: .* \(code 13\)\nhint: +name a client certificate/,
+          );
+          await roundTrip(made, registry, flags);
+          chmodSync(join(home.path, "client.key"), 0o644);
+          const ran = await home.stella([
+            "verify",
+            `oci://${registry.host}/exports/kit:v1`,
+            ...flags,
+            "--ca",
+            authority.path,
+          ]);
+          assert.deepEqual([ran.code, /mode 0644/.test(ran.stderr)], [2, true], ran.stderr);
+        }, { http: `, tls: {${tls}, clientcas: [${authority.path}]}` });
+      }),
+  ),
+);

@@ -48,25 +48,31 @@ programTest("push: a valid bundle is published", async ({ registry, push }) => {
   assert(registry.manifests.has("v1"));
 });
 
-programTest("push: nothing is sent of a bundle by an untrusted signer", async ({ home, registry, push }) => {
-  const { exit, findings } = await push();
-  assert.equal(exit, 0, "the control");
-  registry.log.length = 0;
-  await home.succeed(["keys", "generate", "--out", "other.key"]);
-  const kit = ["--profile", "kit", "--manifest", "out/manifest.json", "--key", "other.key"];
-  await home.succeed(["export", "bundle", ...kit]);
-  const refused = await push();
-  assert.deepEqual([refused.exit, reasons(refused.findings)], [5, ["5 key_unknown"]], findings);
-  assert.deepEqual(registry.log, []);
-});
+programTest(
+  "push: nothing is sent of a bundle by an untrusted signer",
+  async ({ home, registry, push }) => {
+    const { exit, findings } = await push();
+    assert.equal(exit, 0, "the control");
+    registry.log.length = 0;
+    await home.succeed(["keys", "generate", "--out", "other.key"]);
+    const kit = ["--profile", "kit", "--manifest", "out/manifest.json", "--key", "other.key"];
+    await home.succeed(["export", "bundle", ...kit]);
+    const refused = await push();
+    assert.deepEqual([refused.exit, reasons(refused.findings)], [5, ["5 key_unknown"]], findings);
+    assert.deepEqual(registry.log, []);
+  },
+);
 
-programTest("push: nothing is sent of a bundle with a changed manifest", async ({ registry, file, push }) => {
-  const text = readFileSync(file("manifest.json"), "utf8");
-  writeFileSync(file("manifest.json"), text.replace('"profile":"kit"', '"profile":"kid"'));
-  const { exit, findings } = await push();
-  assert.deepEqual([exit, reasons(findings)], [4, ["4 subject_mismatch"]]);
-  assert.deepEqual(registry.log, []);
-});
+programTest(
+  "push: nothing is sent of a bundle with a changed manifest",
+  async ({ registry, file, push }) => {
+    const text = readFileSync(file("manifest.json"), "utf8");
+    writeFileSync(file("manifest.json"), text.replace('"profile":"kit"', '"profile":"kid"'));
+    const { exit, findings } = await push();
+    assert.deepEqual([exit, reasons(findings)], [4, ["4 subject_mismatch"]]);
+    assert.deepEqual(registry.log, []);
+  },
+);
 
 programTest("push: a changed archive is refused, and nothing refers to it", async (scene) => {
   const { registry, file, push } = scene;
@@ -79,21 +85,27 @@ programTest("push: a changed archive is refused, and nothing refers to it", asyn
   assert.equal(registry.manifests.size, 0);
 });
 
-programTest("push: an archive with trailing data is refused with the findings of verify", async (scene) => {
-  const { registry, file, push } = scene;
-  appendFileSync(file("kit.tar"), "x");
-  const { exit } = await push();
-  assert.equal(exit, 8);
-  assert.equal(registry.manifests.size, 0);
-});
+programTest(
+  "push: an archive with trailing data is refused with the findings of verify",
+  async (scene) => {
+    const { registry, file, push } = scene;
+    appendFileSync(file("kit.tar"), "x");
+    const { exit } = await push();
+    assert.equal(exit, 8);
+    assert.equal(registry.manifests.size, 0);
+  },
+);
 
-programTest("push: a missing write permission is reported, whatever the state of the bundle", async (scene) => {
-  const { registry, push } = scene;
-  registry.fault(/./, status(403));
-  const { exit, error } = await push();
-  assert.deepEqual([exit, registry.manifests.size], [13, 0]);
-  assert.match(error.message, /: 403 Forbidden$/);
-});
+programTest(
+  "push: a missing write permission is reported, whatever the state of the bundle",
+  async (scene) => {
+    const { registry, push } = scene;
+    registry.fault(/./, status(403));
+    const { exit, error } = await push();
+    assert.deepEqual([exit, registry.manifests.size], [13, 0]);
+    assert.match(error.message, /: 403 Forbidden$/);
+  },
+);
 
 programTest(
   "push: the HMAC signature is pushed and found by verify",

@@ -131,22 +131,25 @@ Deno.test(
             set.volumes[1],
           ]);
         });
-        await t.step("with one damaged: the stick, the offset and the affected files are reported", async () => {
-          const volume = readFileSync(join(set.home.path, "out", set.volumes[1]!));
-          set.sticks[1]!.damage(volume.subarray(0, 4096));
-          const { exit, volumes, findings } = await verify(set, 2, 1);
-          assert.equal(exit, 7);
-          assert.deepEqual(states(volumes), ["ok", "damaged", "ok"]);
-          assert.deepEqual([findings[0].reason, findings[0].path], [
-            "digest_mismatch",
-            set.volumes[1],
-          ]);
-          assert.equal(findings[0].range[0], 0);
-          const digests = findings.filter(({ reason }: { reason: string }) =>
-            reason === "digest_mismatch"
-          );
-          assert.equal(digests.length, 1, "the rest is what could not be verified because of it");
-        });
+        await t.step(
+          "with one damaged: the stick, the offset and the affected files are reported",
+          async () => {
+            const volume = readFileSync(join(set.home.path, "out", set.volumes[1]!));
+            set.sticks[1]!.damage(volume.subarray(0, 4096));
+            const { exit, volumes, findings } = await verify(set, 2, 1);
+            assert.equal(exit, 7);
+            assert.deepEqual(states(volumes), ["ok", "damaged", "ok"]);
+            assert.deepEqual([findings[0].reason, findings[0].path], [
+              "digest_mismatch",
+              set.volumes[1],
+            ]);
+            assert.equal(findings[0].range[0], 0);
+            const digests = findings.filter(({ reason }: { reason: string }) =>
+              reason === "digest_mismatch"
+            );
+            assert.equal(digests.length, 1, "the rest is what could not be verified because of it");
+          },
+        );
       });
     },
   ),

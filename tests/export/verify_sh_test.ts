@@ -352,29 +352,33 @@ const here = isLong ? telling : ["a changed payload file", "an extra payload fil
 for (const [about, needs, [name, ...words], names, applets] of systems) {
   if (!isLong && !few.includes(about)) continue;
   Deno.test(
-    requiring([...tools, ...needs], `verify.sh accepts untouched and refuses tampered bundles: ${about}`, async () => {
-      // A directory bundle needs every tool that the script uses, an archive some of them.
-      for (const form of isLong ? all : ["directory"]) {
-        await exported(form, "ed25519", async (out, pub) => {
-          const PATH = toolsIn(join(out, "..", "bin"), [...tools, ...names], applets);
-          const checkIn = (directory: string) =>
-            check([pub, directory], { PATH }, [tool(name!)!, ...words]);
-          const good = await checkIn(out);
-          assert.deepEqual([good.code, good.stderr], [0, ""], form);
-          assert.match(good.stdout, /^GOOD: p of/);
-          for (const [what, where, change] of rows) {
-            if (!where.includes(form) || !here.includes(what)) continue;
-            const copy = `${out} ${what}`;
-            cpSync(out, copy, { recursive: true });
-            change(copy);
-            const bad = await checkIn(copy);
-            assert.deepEqual([bad.code, bad.stdout], [1, ""], `${what}: ${bad.stderr}`);
-            rmSync(copy, { recursive: true });
-          }
-          rmSync(join(out, "..", "bin"), { recursive: true });
-        });
-      }
-    }),
+    requiring(
+      [...tools, ...needs],
+      `verify.sh accepts untouched and refuses tampered bundles: ${about}`,
+      async () => {
+        // A directory bundle needs every tool that the script uses, an archive some of them.
+        for (const form of isLong ? all : ["directory"]) {
+          await exported(form, "ed25519", async (out, pub) => {
+            const PATH = toolsIn(join(out, "..", "bin"), [...tools, ...names], applets);
+            const checkIn = (directory: string) =>
+              check([pub, directory], { PATH }, [tool(name!)!, ...words]);
+            const good = await checkIn(out);
+            assert.deepEqual([good.code, good.stderr], [0, ""], form);
+            assert.match(good.stdout, /^GOOD: p of/);
+            for (const [what, where, change] of rows) {
+              if (!where.includes(form) || !here.includes(what)) continue;
+              const copy = `${out} ${what}`;
+              cpSync(out, copy, { recursive: true });
+              change(copy);
+              const bad = await checkIn(copy);
+              assert.deepEqual([bad.code, bad.stdout], [1, ""], `${what}: ${bad.stderr}`);
+              rmSync(copy, { recursive: true });
+            }
+            rmSync(join(out, "..", "bin"), { recursive: true });
+          });
+        }
+      },
+    ),
   );
 }
 

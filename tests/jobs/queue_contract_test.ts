@@ -77,20 +77,23 @@ contract("an enqueued job has all options of its request", ({ queue }) => {
   assert.equal(queue.get("job-9"), undefined);
 });
 
-contract("a job has the size of its bundle, or the id of the earlier export that it equals", (bench) => {
-  const { queue } = bench;
-  const first = bench.enqueue();
-  const made = { bundleDigest: "d", bytes: 5, files: 2 };
-  queue.finish(bench.claim(), { state: "succeeded", ...made });
-  const second = bench.enqueue();
-  bench.now += 50;
-  queue.finish(bench.claim(), { state: "succeeded", ...made, sameAs: first.id });
-  const { bytes, files, sameAs } = queue.get(second.id) ?? {};
-  assert.deepEqual({ bytes, files, sameAs }, { bytes: 5, files: 2, sameAs: first.id });
-  assert.deepEqual(queue.made("p").map(({ id, confirmedAt }) => [id, confirmedAt]), [
-    [first.id, bench.now],
-  ]);
-});
+contract(
+  "a job has the size of its bundle, or the id of the earlier export that it equals",
+  (bench) => {
+    const { queue } = bench;
+    const first = bench.enqueue();
+    const made = { bundleDigest: "d", bytes: 5, files: 2 };
+    queue.finish(bench.claim(), { state: "succeeded", ...made });
+    const second = bench.enqueue();
+    bench.now += 50;
+    queue.finish(bench.claim(), { state: "succeeded", ...made, sameAs: first.id });
+    const { bytes, files, sameAs } = queue.get(second.id) ?? {};
+    assert.deepEqual({ bytes, files, sameAs }, { bytes: 5, files: 2, sameAs: first.id });
+    assert.deepEqual(queue.made("p").map(({ id, confirmedAt }) => [id, confirmedAt]), [
+      [first.id, bench.now],
+    ]);
+  },
+);
 
 contract("a holder cannot confirm a bundle of another holder's job", (bench) => {
   const { queue } = bench;

@@ -74,32 +74,35 @@ const commandsOf = (scene: Scene) => [
 ];
 const more = ["--credentials", "c.json", "--config", "s.yaml"];
 
-sealedTest("a sealed site does not connect to a token server that it does not allow", async (scene) => {
-  const { home, registry, elsewhere, configure } = scene;
-  registry.guard = (_, response) => {
-    const challenge = `Bearer realm="http://${elsewhere.host}/token",service="x"`;
-    response.writeHead(401, { "www-authenticate": challenge }).end();
-    return false;
-  };
-  configure([registry.host]);
-  for (const command of commandsOf(scene)) {
-    const ran = await home.json([...command, ...more]);
-    const [finding] = ran.findings;
-    assert.deepEqual([ran.exit, finding?.reason, finding?.found], [
-      15,
-      "egress_refused",
-      elsewhere.host,
-    ], `${command.join(" ")}: ${JSON.stringify(ran)}`);
-  }
-  assert.deepEqual(elsewhere.asked, [], "somebody was asked, or shown credentials");
-  assert(registry.authorizations.every((value) => value === undefined));
-  configure([registry.host, elsewhere.host]);
-  for (const command of commandsOf(scene)) {
-    elsewhere.asked.length = 0;
-    assert.equal((await home.json([...command, ...more])).exit, 13, command.join(" "));
-    assert.deepEqual(new Set(elsewhere.asked), new Set([`Basic ${btoa("me:hunter2")}`]));
-  }
-});
+sealedTest(
+  "a sealed site does not connect to a token server that it does not allow",
+  async (scene) => {
+    const { home, registry, elsewhere, configure } = scene;
+    registry.guard = (_, response) => {
+      const challenge = `Bearer realm="http://${elsewhere.host}/token",service="x"`;
+      response.writeHead(401, { "www-authenticate": challenge }).end();
+      return false;
+    };
+    configure([registry.host]);
+    for (const command of commandsOf(scene)) {
+      const ran = await home.json([...command, ...more]);
+      const [finding] = ran.findings;
+      assert.deepEqual([ran.exit, finding?.reason, finding?.found], [
+        15,
+        "egress_refused",
+        elsewhere.host,
+      ], `${command.join(" ")}: ${JSON.stringify(ran)}`);
+    }
+    assert.deepEqual(elsewhere.asked, [], "somebody was asked, or shown credentials");
+    assert(registry.authorizations.every((value) => value === undefined));
+    configure([registry.host, elsewhere.host]);
+    for (const command of commandsOf(scene)) {
+      elsewhere.asked.length = 0;
+      assert.equal((await home.json([...command, ...more])).exit, 13, command.join(" "));
+      assert.deepEqual(new Set(elsewhere.asked), new Set([`Basic ${btoa("me:hunter2")}`]));
+    }
+  },
+);
 
 sealedTest("a sealed site does not connect to a registry that it does not allow", async (scene) => {
   const { home, registry, elsewhere, configure } = scene;

@@ -314,19 +314,23 @@ Deno.test(
 );
 
 Deno.test(
-  requiring(["openssl"], "TLS: no request is sent to a server certified by another authority", async () => {
-    const [own, other] = [new Authority(), new Authority()];
-    try {
-      const ca = Deno.readTextFileSync(other.path);
-      await scene(rightly, async ({ fill, received }) => {
-        assert.deepEqual(await fill(0, 10), [undefined, false]);
-        assert.deepEqual(received.join(""), "");
-      }, { ...own.issue("DNS:registry.test", 2), ca });
-    } finally {
-      own.remove();
-      other.remove();
-    }
-  }),
+  requiring(
+    ["openssl"],
+    "TLS: no request is sent to a server certified by another authority",
+    async () => {
+      const [own, other] = [new Authority(), new Authority()];
+      try {
+        const ca = Deno.readTextFileSync(other.path);
+        await scene(rightly, async ({ fill, received }) => {
+          assert.deepEqual(await fill(0, 10), [undefined, false]);
+          assert.deepEqual(received.join(""), "");
+        }, { ...own.issue("DNS:registry.test", 2), ca });
+      } finally {
+        own.remove();
+        other.remove();
+      }
+    },
+  ),
 );
 
 const head = "HTTP/1.1 206 P\r\ncontent-length: 5\r\ncontent-range: bytes 2-6/9\r\n\r\n";

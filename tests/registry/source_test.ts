@@ -195,11 +195,14 @@ sourceTest("a shorter blob is reported as truncated", async ({ registry, verify 
   assert(findings.includes(`10 truncated ${archive.path}`), findings.join("; "));
 });
 
-sourceTest("a bundle without an attestation is not trusted", async ({ registry, pushed, verify }) => {
-  registry.manifests.delete(pushed.digest.replace(":", "-"));
-  const { code, findings } = await verify();
-  assert.deepEqual([code, findings], [5, [`5 attestation_missing ${attestationName}`]]);
-});
+sourceTest(
+  "a bundle without an attestation is not trusted",
+  async ({ registry, pushed, verify }) => {
+    registry.manifests.delete(pushed.digest.replace(":", "-"));
+    const { code, findings } = await verify();
+    assert.deepEqual([code, findings], [5, [`5 attestation_missing ${attestationName}`]]);
+  },
+);
 
 for (const [what, type] of [["nothing", undefined], ["the type of the config", emptyType]]) {
   sourceTest(`an attestation of which the list says ${what} is found`, async (scene) => {

@@ -272,18 +272,21 @@ uploadTest("an upload that the registry lost is restarted", async (scene) => {
   assert.equal(registry.hits, 1);
 });
 
-uploadTest("a push to a registry that loses every upload ends after five attempts", async (scene) => {
-  const { registry, push } = scene;
-  let chunks = 0;
-  registry.guard = (request, response) => {
-    if (request.method !== "PATCH" || ++chunks % 2 === 1) return true;
-    registry.sessions.clear();
-    fail(response, 404, "BLOB_UPLOAD_UNKNOWN", "gone");
-    return false;
-  };
-  await assert.rejects(push(), /404 BLOB_UPLOAD_UNKNOWN: gone \(5 attempts\)$/);
-  assert.equal(registry.manifests.has("v1"), false);
-});
+uploadTest(
+  "a push to a registry that loses every upload ends after five attempts",
+  async (scene) => {
+    const { registry, push } = scene;
+    let chunks = 0;
+    registry.guard = (request, response) => {
+      if (request.method !== "PATCH" || ++chunks % 2 === 1) return true;
+      registry.sessions.clear();
+      fail(response, 404, "BLOB_UPLOAD_UNKNOWN", "gone");
+      return false;
+    };
+    await assert.rejects(push(), /404 BLOB_UPLOAD_UNKNOWN: gone \(5 attempts\)$/);
+    assert.equal(registry.manifests.has("v1"), false);
+  },
+);
 
 for (
   const [what, act] of [
