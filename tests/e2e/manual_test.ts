@@ -183,9 +183,7 @@ for (const page of pageNames().filter((name) => !elsewhere.has(name))) {
 /** @param used the peer whose blocks run as well; those of others do not */
 function pageTest(page: string, commands: Block[], shown: Block[], used: Peer | undefined): void {
   const { needs = [], prepare } = settings[page] ?? {};
-  const name = `the commands of the page ${page} print what it shows${
-    used ? `, with ${used}` : ""
-  }`;
+  const name = `the page ${page} shows what its commands print${used ? `, with ${used}` : ""}`;
   const others = used === undefined ? {} : havePeers(used);
   Deno.test(requiring({ tools: ["sh", ...needs], others }, name, () => {
     const run = async (place: Workplace) => {

@@ -44,7 +44,7 @@ Deno.test("the timeline of an export is paged, oldest first", async () => {
   assert.deepEqual(one, second.items[0]);
 });
 
-Deno.test("the timeline is paged, newest first, on request", async () => {
+Deno.test("a timeline with first=newest is paged, newest first", async () => {
   using bench = new Bench();
   const { events } = fill(bench);
   const ask = async (query: string) => {
