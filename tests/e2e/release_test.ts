@@ -61,7 +61,7 @@ Deno.test(requiring(
         assert.ok(names.includes(name), name);
       }
 
-      // Pasted into an interactive shell, which goes on after a command that fails.
+      // Pasted into an interactive shell, which continues after a failed command.
       const pasted = (block: string) => place.run(`set +e\n${block}`);
       await place.run("mv release.pub stella.pub && cp -r release altered");
       await place.run(byOpenssl!);

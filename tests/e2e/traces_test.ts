@@ -138,7 +138,7 @@ Deno.test(requiring(
   },
 ));
 
-/** A signal to strace does not reach what it runs, so its child is told. */
+/** A signal to strace does not reach the traced program, so its child is signalled. */
 function endTraced(strace: number): void {
   const children = readFileSync(`/proc/${strace}/task/${strace}/children`, "utf8");
   Deno.kill(Number(children.trim().split(" ")[0]), "SIGTERM");

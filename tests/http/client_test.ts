@@ -137,7 +137,7 @@ Deno.test("timeline prints a hint for a missing token and for an invalid id", as
 const flags = (url: string, more: Partial<ExportFlags> = {}) =>
   ({ profile: "kit", tenant: "default", layout: "archive", server: url, ...more }) as ExportFlags;
 
-/** A bench whose jobs end as soon as they are asked for. */
+/** A bench whose jobs end as soon as they are requested. */
 function ending(end: (bench: Bench, job: Job) => void): Bench {
   const bench: Bench = new Bench({ onQueued: () => end(bench, bench.queue.claim()!) });
   return bench;

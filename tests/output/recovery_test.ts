@@ -103,7 +103,7 @@ Deno.test("a killed export is cleaned up, whether before, between or after its r
   const names = [manifestName, ...bundleFileNames(made.manifest)];
   for (let moved = 0; moved <= names.length; moved++) {
     await inDirectory(async (out, input) => {
-      // What a kill leaves: a folder that nobody holds, some of its files already outside.
+      // The remains of a kill: an unlocked directory, some of its files already moved out.
       const partial = join(out, `.stella-${uuid(9)}.partial`);
       writeFiles(partial, made.files);
       writeFiles(partial, { lock: "", names: names.join("\n") });
@@ -122,9 +122,7 @@ Deno.test("a killed export is cleaned up, whether before, between or after its r
   }
 });
 
-/**
- * Leaves `out` as a kill does after `steps` renames of a commit over the bundle that stands there.
- */
+/** Leaves `out` as a kill does after `steps` renames of a commit over the existing bundle. */
 function killedAfter(out: string, made: MadeBundle, steps: number): void {
   const partial = join(out, `.stella-${uuid(9)}.partial`);
   writeFiles(partial, made.files);

@@ -16,7 +16,7 @@ import { FakeRegistry } from "../support/registry/fake_registry.ts";
 const credentials = { username: "me", password: new Secret("hunter2") };
 const basic = `Basic ${btoa("me:hunter2")}`;
 
-/** Pushes into `registry` as `me`, as nobody, or by other credentials. */
+/** Pushes to `registry` as `me`, anonymously, or with other credentials. */
 async function push(
   registry: FakeRegistry,
   known: boolean | Credentials = true,

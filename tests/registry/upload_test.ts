@@ -143,7 +143,7 @@ function refuseAbove(
 
 for (const by of [413, 416] as const) {
   uploadTest(
-    `chunks are halved while ${by} comes, and stay so for the next blobs`,
+    `chunks are halved while the registry answers ${by}, and stay so for later blobs`,
     async (scene) => {
       const refused = refuseAbove(scene, chunk / 4, by);
       await scene.push();
@@ -154,7 +154,7 @@ for (const by of [413, 416] as const) {
     },
   );
 
-  uploadTest(`a blob that is refused whole with ${by} goes in chunks`, async (scene) => {
+  uploadTest(`a blob that is refused whole with ${by} is sent in chunks`, async (scene) => {
     const refused = refuseAbove(scene, chunk, by);
     await scene.push({}, { chunk: 2 * size, maxChunk: 2 * size });
     isStored(scene);
@@ -162,7 +162,7 @@ for (const by of [413, 416] as const) {
   });
 
   uploadTest(
-    `a registry that takes no chunk of any size but ${by} gets the whole`,
+    `the blob is sent whole if the registry refuses every chunk with ${by}`,
     async (scene) => {
       const refused = refuseAbove(scene, 0, by, /^PATCH$/);
       await scene.push();
@@ -171,7 +171,7 @@ for (const by of [413, 416] as const) {
     },
   );
 
-  uploadTest(`where ${by} comes to everything, the hint names what helps`, async (scene) => {
+  uploadTest(`the hint names a remedy if every request is answered with ${by}`, async (scene) => {
     refuseAbove(scene, 200_000, by);
     const error = await scene.push().then(() => assert.fail("it was pushed"), (error) => error);
     assert.deepEqual([error.reason, error.status], ["rejected", by]);

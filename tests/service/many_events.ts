@@ -1,4 +1,4 @@
-/** A worker of the service whose export reports 20,000 files, while its clock stands still. */
+/** A worker of the service whose export reports 20,000 files while its clock is stopped. */
 import { answerExports } from "../../src/service/export_worker.ts";
 
 const total = 20_000;

@@ -55,7 +55,7 @@ export async function streamOf(
   return Buffer.from(await new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).bytes());
 }
 
-/** Bytes as a pipe gives them: never as many as were asked for. */
+/** A reader that returns fewer bytes than requested, as a pipe does. */
 export function sourceOf(bytes: Uint8Array, max = 4099): StreamSource {
   let at = 0;
   return new StreamSource("standard input", (buffer) => {

@@ -1,4 +1,4 @@
-/** What verification made of a bundle, short enough for a table. */
+/** The result of verifying a bundle, short enough for a table. */
 import assert from "node:assert/strict";
 import { exitCodes, StellaError } from "../../src/domain/errors.ts";
 import type { TrustedKey } from "../../src/attest/check/trust.ts";

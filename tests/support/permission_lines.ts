@@ -1,6 +1,6 @@
 /**
- * What each command may still do when its work begins, as it is promised: the list that a build is
- * held to, from source and as a binary. A command stands here once, and again for each option that
+ * The permissions that each command keeps when its work begins: the list that a build is tested
+ * against, from source and as a binary. A command stands here once, and again for each option that
  * changes what it needs.
  */
 import assert from "node:assert/strict";

@@ -190,7 +190,7 @@ export class Service {
     throw new Error(`The export ${id} did not become ${states}`);
   }
 
-  /** Ends it by its process id; its exit code. */
+  /** Ends it by its process id. @returns its exit code */
   async stop(signal: Deno.Signal = "SIGTERM"): Promise<number> {
     try {
       this.child.kill(signal);

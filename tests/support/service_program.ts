@@ -52,7 +52,7 @@ function dial(): void {
   Deno.listen({ hostname: "127.0.0.1", port: 0 }).close();
 }
 
-/** Whether exports go on. */
+/** Whether exports continue. */
 const isOpen = (job: ExportJob) => () => existsSync(join(job.state, "go"));
 
 const endless = () => new Promise<never>(() => {});
@@ -74,10 +74,7 @@ const world = {
 };
 const runExport = exportRunner(world);
 
-/**
- * A real export that stands still when it first says that it is at `stage`, until there is a file
- * `go`.
- */
+/** A real export that pauses when it first reports `stage`, until the file `go` exists. */
 const held = (stage: string): JobRunner => (job, on, signal) => {
   let isDone = false;
   return runExport(job, (event) => {
@@ -112,7 +109,7 @@ const runner: JobRunner = async (job, on, signal) => {
     throw new StellaError("unsafe_entry", "Cannot pack \u001b[31mred", { hint: "rename it" });
   }
   if (name === "dial" || name === "site") dial();
-  // A line of the log each: more than a pipe takes.
+  // One log line each: more than a pipe buffers.
   for (let n = name === "loud" ? 600 : 0; n > 0; n--) on({ kind: "published", result: "success" });
   if (name === "crash") setTimeout(() => Promise.reject(new Error("a bug")), 0);
   if (name === "crash") await endless();

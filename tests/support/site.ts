@@ -52,8 +52,8 @@ async function ok(url: string): Promise<boolean> {
 }
 
 /**
- * Asks a program of others, which tells nobody when it has got there, four times a second until
- * there is a value.
+ * Polls a third-party program, which sends no notification, four times a second until there is a
+ * value.
  * @throws after so many seconds
  */
 export async function until<T>(

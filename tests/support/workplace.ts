@@ -121,7 +121,7 @@ export class Workplace {
     } catch {
       return; // None was started, or it has ended by itself.
     }
-    // It is the child of a shell that has ended: nobody here is notified of its end.
+    // It is the child of a shell that has ended, so this process is not notified of its end.
     for (let i = 0; i < 1_200 && isRunning(pid); i++) await new Promise((r) => setTimeout(r, 50));
   }
 }

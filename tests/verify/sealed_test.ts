@@ -30,7 +30,7 @@ function sealOver(bytes: Uint8Array): Uint8Array {
 type Change = (files: Map<string, Uint8Array>) => void;
 
 /**
- * The bundle with that signature after `change`, verified by one who holds `secret` and trusts nobody's key but
+ * Verifies the bundle with the signature after `change`, holding `secret` and trusting only the key
  * `trusted`.
  */
 async function verifyAs(change: Change = () => {}, secret = shared, trusted = [made.key.trusted]) {

@@ -18,7 +18,7 @@ const large = makeBundle({
 const here = memorySource(large.files);
 const { walk: _, ...afar } = here;
 
-/** How many digests the pool of workers was asked for. */
+/** How many digests were requested from the worker pool. */
 async function asked(source: BundleSource): Promise<number> {
   let digests = 0;
   const workers = (): ChunkPool => ({

@@ -20,8 +20,8 @@ export const quick = { connect: 500, stall: 500 };
 export const quickish = { connect: 30_000, stall: 2_000 };
 
 /**
- * Pushes a bundle of `bytes` bytes into a registry that `prepare` has spoilt, and lets `check` look
- * at what came of it.
+ * Pushes a bundle of `bytes` bytes to a registry with the faults of `prepare`, and lets `check`
+ * inspect the result.
  */
 export async function pushInto(
   prepare: (registry: FakeRegistry) => void,

@@ -66,7 +66,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Whether it answers is asked without TLS and without words: a connection is enough. */
+/** Readiness is tested by connecting, without TLS or a request. */
 async function answers(host: string): Promise<void> {
   const [hostname, port] = host.split(":");
   const end = Date.now() + 60_000;
