@@ -50,6 +50,20 @@ async function empty(prometheus: Prometheus, asked: readonly Query[]): Promise<Q
   return found.flat();
 }
 
+/** The metrics of a verification that finds a rollback, served as node_exporter would. */
+async function refusedRun(home: Home): Promise<Deno.HttpServer<Deno.NetAddr>> {
+  const file = join(home.path, "run.prom");
+  const manifest = join(home.path, "old", "manifest.json");
+  const input = join(root, "tests/fixtures/sample");
+  const exported = ["export", "bundle", "--profile", "carried", "--input", input];
+  await home.succeed([...exported, "--manifest", manifest]);
+  const verify = ["verify", manifest, "--expect-sequence", "2", "--metrics-textfile", file];
+  assert.equal((await home.stella(verify)).code, 11);
+  const metrics = readFileSync(file, "utf8");
+  const options = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
+  return Deno.serve(options, () => new Response(metrics));
+}
+
 Deno.test(requiring(
   ["prometheus", "docker-registry"],
   "every query of the dashboards has data, and every rule is healthy",
@@ -86,11 +100,13 @@ Deno.test(requiring(
         },
       },
     });
+    const run = await refusedRun(home);
     const port = freePort();
     const service = await serveOn(home, port);
     const rules = readFileSync(join(root, "dashboards/export-center.rules.yml"), "utf8");
     const prometheus = await Prometheus.start(join(home.path, "prometheus"), rules, [
       `127.0.0.1:${port}`,
+      `127.0.0.1:${run.addr.port}`,
     ]);
     try {
       await until(
@@ -114,6 +130,7 @@ Deno.test(requiring(
       await prometheus.stop();
       await service.stop();
       await registry.stop();
+      await run.shutdown();
       home.remove();
     }
   },
